@@ -1,0 +1,65 @@
+"""Files on this machine: written whole or not at all, and never outside the folder they belong to.
+
+Knows paths, bytes and durability; does not know what a file means.
+"""
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from catalog_builder.errors import CatalogError
+
+
+def write_if_changed(path: Path, content: bytes, *, durable: bool = False) -> bool:
+    """Put the content at the path in one step, unless it stands there already; tells whether it wrote.
+
+    A reader sees the old file or the new one, never half of either. With ``durable`` the bytes are on the
+    disk before the old file is replaced. Who may read the file is the umask's to say.
+    """
+    try:
+        if path.stat().st_size == len(content) and path.read_bytes() == content:
+            return False
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".new-{secrets.token_hex(8)}")
+    try:
+        with temporary.open("xb") as stream:
+            stream.write(content)
+            if durable:
+                stream.flush()
+                os.fsync(stream.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return True
+
+
+def resolved_inside(folder: Path, path: str | PurePosixPath | Path) -> Path:
+    """Resolve a path from outside below a folder; symlinks are followed first.
+
+    Raises CatalogError where it leads out of the folder or cannot be a path.
+    """
+    base = folder.resolve()
+    try:
+        target = (base / path).resolve()
+    except (OSError, ValueError, RuntimeError) as exc:
+        raise CatalogError(f"{str(path)!r} is not a path", where=folder) from exc
+    if target != base and base not in target.parents:
+        raise CatalogError(f"{str(path)!r} leads out of the folder", where=folder)
+    return target
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock that a dead holder lets go of by itself; waits for a living one.
+
+    The file must lie on a local disk: ``flock`` says nothing between hosts.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+b") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,211 @@
+"""How a run tells people and programs what it does: progress, problems and the summary at the end.
+
+Knows terminals and the summary's shape; does not know what the stages are or what they do.
+"""
+
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from types import TracebackType
+from typing import IO, Protocol, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from catalog_builder.records import Json, Problem
+
+NAMED_AT_MOST = 100
+"""Problems the summary for people names; the JSON summary and the status page name them all."""
+
+_TALKATIVE_FROM = 1000
+"""Steps from which a stage says on plain lines how far it is, every tenth of the way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildSummary:
+    """What a build did, in numbers."""
+
+    read: int = 0
+    """Sources read in this run."""
+    current: int = 0
+    """Sources that had not changed."""
+    removed: int = 0
+    """Sources that are no longer there; their records stay."""
+    failed: int = 0
+    """Sources of which nothing could be understood."""
+    scans: int = 0
+    """Scans in the catalogue now."""
+    datasets: int = 0
+    pages_written: int = 0
+    """Pages whose content differed from what stood there."""
+    seconds: float = 0.0
+    problems: tuple[Problem, ...] = ()
+    """Everything that is wrong now, whether found in this run or before."""
+
+    @property
+    def exit_status(self) -> int:
+        """0 = all well, 1 = built with problems."""
+        return 1 if self.failed or self.problems else 0
+
+    def as_json(self) -> dict[str, Json]:
+        """Give what ``build --json`` prints; the names are fixed."""
+        numbers = {name: value for name, value in asdict(self).items() if name != "problems"}
+        named: list[Json] = [{"where": problem.where, "what": problem.what} for problem in self.problems]
+        return {**numbers, "seconds": round(self.seconds, 3), "problems": named}
+
+    def as_table(self) -> Table:
+        """Give the numbers as people read them."""
+        table = Table(show_header=False, box=None, pad_edge=False)
+        table.add_column(justify="right")
+        table.add_column()
+        for count, words in (
+            (self.read, "sources read"),
+            (self.current, "sources unchanged"),
+            (self.removed, "sources no longer there"),
+            (self.failed, "sources not readable"),
+            (self.scans, "scans in the catalogue"),
+            (self.datasets, "datasets in the catalogue"),
+            (self.pages_written, "pages written"),
+            (len(self.problems), "problems"),
+        ):
+            table.add_row(f"{count:,}", words)
+        table.add_row(f"{self.seconds:.1f}", "seconds")
+        return table
+
+
+class Reporter(Protocol):
+    """Told by the stages what happens; used in a ``with`` block, so that a terminal is left as it was."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def stage(self, name: str, total: int | None = None) -> None:
+        """Begin a stage of so many steps (None where the number is not known); the one before it is over."""
+
+    def advance(self, n: int = 1) -> None:
+        """Say that n more steps of the stage are done."""
+
+    def problem(self, problem: Problem) -> None:
+        """Name a problem now; the summary names it again only where it was not named."""
+
+    def say(self, text: str) -> None:
+        """Tell people something in one line."""
+
+    def summary(self, summary: BuildSummary) -> None:
+        """Tell people what the run did; the last stage is over."""
+
+
+def reporter(console: Console | None = None) -> Reporter:
+    """Give progress bars where standard error is a terminal, plain lines otherwise; stdout stays clean."""
+    console = console or Console(stderr=True)
+    return BarReporter(console) if console.is_terminal else PlainReporter(console.file)
+
+
+class PlainReporter:
+    """Plain lines, for logs and mails from cron."""
+
+    def __init__(self, stream: IO[str] | None = None) -> None:
+        self._stream = stream
+        self._stage, self._total, self._done = "", 0, 0
+        self._named: set[Problem] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return
+
+    def stage(self, name: str, total: int | None = None) -> None:
+        self._stage, self._total, self._done = name, total or 0, 0
+        self.say(name if total is None else f"{name}: {total:,}")
+
+    def advance(self, n: int = 1) -> None:
+        before, self._done = self._done, self._done + n
+        if self._total >= _TALKATIVE_FROM and before * 10 // self._total < self._done * 10 // self._total:
+            self.say(f"{self._stage}: {self._done:,} of {self._total:,}")
+
+    def problem(self, problem: Problem) -> None:
+        self._named.add(problem)
+        self.say(_line(problem))
+
+    def say(self, text: str) -> None:
+        print(_one_line(text), file=self._stream or sys.stderr, flush=True)
+
+    def summary(self, summary: BuildSummary) -> None:
+        for line in _unnamed(summary.problems, self._named):
+            self.say(line)
+        Console(file=self._stream or sys.stderr, width=80).print(summary.as_table())
+
+
+class BarReporter:
+    """Progress bars on a terminal, with what is said above them."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bars = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        )
+        self._task: TaskID | None = None
+        self._named: set[Problem] = set()
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def stage(self, name: str, total: int | None = None) -> None:
+        self._end_stage()
+        self._task = self._bars.add_task(_one_line(name), total=total)
+
+    def advance(self, n: int = 1) -> None:
+        if self._task is not None:
+            self._bars.advance(self._task, n)
+
+    def problem(self, problem: Problem) -> None:
+        self._named.add(problem)
+        self._console.print(Text(_line(problem), style="yellow"), soft_wrap=True)
+
+    def say(self, text: str) -> None:
+        self._console.print(Text(_one_line(text)), soft_wrap=True)
+
+    def summary(self, summary: BuildSummary) -> None:
+        self._end_stage()
+        for line in _unnamed(summary.problems, self._named):
+            self._console.print(Text(line, style="yellow"), soft_wrap=True)
+        self._console.print(summary.as_table())
+
+    def _end_stage(self) -> None:
+        if self._task is not None:
+            self._bars.remove_task(self._task)
+            self._task = None
+
+
+def _unnamed(problems: Iterable[Problem], named: set[Problem]) -> list[str]:
+    lines = [_line(problem) for problem in problems if problem not in named]
+    rest = len(lines) - NAMED_AT_MOST
+    return lines if rest <= 0 else [*lines[:NAMED_AT_MOST], f"… and {rest:,} more, all on the status page"]
+
+
+def _line(problem: Problem) -> str:
+    return _one_line(f"{problem.where}: {problem.what}")
+
+
+def _one_line(text: str) -> str:
+    """Keep line ends and terminal escapes, which may come from files, out of a person's terminal."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)

@@ -1,0 +1,136 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from catalog_builder.errors import CatalogError
+from catalog_builder.files import locked, resolved_inside, write_if_changed
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_is_written_with_its_folders(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "page.html"
+    assert write_if_changed(path, b"one")
+    assert path.read_bytes() == b"one"
+
+
+def test_an_equal_file_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    write_if_changed(path, b"one")
+    before = path.stat()
+    assert not write_if_changed(path, b"one")
+    assert path.stat() == before
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_a_file_of_the_same_length_is_replaced(tmp_path: Path, durable: bool) -> None:
+    path = tmp_path / "page.html"
+    write_if_changed(path, b"one")
+    assert write_if_changed(path, b"two", durable=durable)
+    assert path.read_bytes() == b"two"
+
+
+def test_somebody_who_reads_keeps_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    write_if_changed(path, b"old page")
+    with path.open("rb") as reader:
+        write_if_changed(path, b"new")
+        assert reader.read() == b"old page"
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    write_if_changed(path, b"old")
+    with pytest.raises(TypeError):
+        write_if_changed(path, "not bytes")  # type: ignore[arg-type]
+    assert path.read_bytes() == b"old"
+    assert names_in(tmp_path) == ["page.html"]
+
+
+def test_a_file_that_cannot_be_put_in_place_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "page.html").mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_if_changed(tmp_path / "page.html", b"new")
+    assert names_in(tmp_path) == ["page.html"]
+    assert names_in(tmp_path / "page.html") == []
+
+
+def test_a_process_killed_while_it_writes_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    write_if_changed(path, b"old")
+    program = """
+import os, signal, sys
+from pathlib import Path
+from catalog_builder.files import write_if_changed
+os.fsync = lambda handle: os.kill(os.getpid(), signal.SIGKILL)
+write_if_changed(Path(sys.argv[1]), b"new content", durable=True)
+"""
+    died = subprocess.run([sys.executable, "-c", program, str(path)], check=False)
+    assert died.returncode == -9
+    assert path.read_bytes() == b"old"
+
+
+def test_the_umask_says_who_may_read_a_file(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write_if_changed(tmp_path / "page.html", b"one")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "page.html").stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("path", ["a/b", ".", "a/../b", "./a//b"])
+def test_a_path_below_the_folder_is_resolved(tmp_path: Path, path: str) -> None:
+    assert resolved_inside(tmp_path, path) == (tmp_path / path).resolve()
+
+
+@pytest.mark.parametrize("path", ["..", "../x", "a/../../x", "/etc/passwd"])
+def test_a_path_that_leads_out_is_refused(tmp_path: Path, path: str) -> None:
+    with pytest.raises(CatalogError, match="leads out of the folder"):
+        resolved_inside(tmp_path / "folder", path)
+
+
+@pytest.mark.parametrize("path", ["a\0b", "\ud800"])
+def test_what_cannot_be_a_path_is_refused(tmp_path: Path, path: str) -> None:
+    with pytest.raises(CatalogError, match="is not a path"):
+        resolved_inside(tmp_path, path)
+
+
+def test_a_neighbour_whose_name_begins_alike_is_outside(tmp_path: Path) -> None:
+    with pytest.raises(CatalogError, match="leads out"):
+        resolved_inside(tmp_path / "11017404", "../11017404-private/raw")
+
+
+def test_links_are_followed_before_it_is_judged(tmp_path: Path) -> None:
+    (tmp_path / "inside").mkdir()
+    (tmp_path / "inside" / "out").symlink_to("/etc")
+    (tmp_path / "inside" / "here").symlink_to(tmp_path / "inside" / "file")
+    assert resolved_inside(tmp_path / "inside", "here") == tmp_path / "inside" / "file"
+    with pytest.raises(CatalogError, match="leads out"):
+        resolved_inside(tmp_path / "inside", "out/passwd")
+
+
+def test_links_in_a_circle_lead_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(CatalogError):
+        resolved_inside(tmp_path / "c", "../a")
+
+
+def test_a_lock_is_held_by_one_at_a_time_and_let_go_of_by_the_dead(tmp_path: Path) -> None:
+    program = """
+import fcntl, sys
+with open(sys.argv[1], "a+b") as stream:
+    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+"""
+    attempt = [sys.executable, "-c", program, str(tmp_path / "lock")]
+    with locked(tmp_path / "lock"):
+        assert subprocess.run(attempt, check=False, capture_output=True).returncode == 1
+    assert subprocess.run(attempt, check=False).returncode == 0
+    with locked(tmp_path / "lock"):
+        pass
