@@ -1,0 +1,115 @@
+"""The beamline's own sidecar files: ``beamtime-metadata-<id>.json`` and ``scicat-datasets-*.lst``.
+
+Knows their two dialects and turns text into records; does not know where the files lie.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from catalog_builder.names import joined
+from catalog_builder.records import Beamtime, Problem
+
+
+def beamtime_from_metadata(id: str, year: int | None, text: str, *, where: str, timezone: ZoneInfo) -> Beamtime:
+    """Read a beamtime's metadata; what is damaged or missing stays None and is named as a problem.
+
+    Both key spellings are understood (``eventStart``, ``event-start``). The id is the folder's: a different one
+    in the file is a problem, and then its groups are not taken either, since they may be another beamtime's.
+    """
+    try:
+        document = json.loads(text)
+    except ValueError as exc:
+        return Beamtime(id=id, year=year, problems=(Problem(where=where, what=f"is not valid JSON: {exc}"),))
+    if not isinstance(document, dict):
+        return Beamtime(id=id, year=year, problems=(Problem(where=where, what="holds no JSON object"),))
+    keys = {key.replace("-", "").lower(): value for key, value in document.items()}
+    problems = list(_foreign_id(id, keys, where))
+    owner, access = (
+        ((), ()) if problems else (_group_names(keys.get("ownergroup")), _group_names(keys.get("accessgroups")))
+    )
+    start, end = (_time(keys.get(name), timezone) for name in ("eventstart", "eventend"))
+    return Beamtime(
+        id=id,
+        proposal_id=_text(keys.get("proposalid")),
+        proposal_type=_text(keys.get("proposaltype")),
+        title=_text(keys.get("title")),
+        beamline=_text(keys.get("beamlinealias")) or _text(keys.get("beamline")),
+        setup=_text(keys.get("beamlinesetup")),
+        pi=_person(keys.get("pi")) or _person(keys.get("leader")),
+        contact=_text(keys.get("contact")),
+        start=start,
+        end=end,
+        core_path=_text(keys.get("corepath")),
+        year=year if year is not None or start is None else start.astimezone(timezone).year,
+        owner_groups=owner,
+        access_groups=access,
+        problems=tuple(problems),
+    )
+
+
+def scan_groups(text: str, folder: PurePosixPath) -> dict[str, str]:
+    """Read which scans a ``scicat-datasets-*.lst`` puts together: scan name to group.
+
+    Between ``__command__ start NAME`` and ``__command__ stop`` every line's scan belongs to NAME; a line
+    ``base:scan`` puts one scan into ``base``. Words behind the scan's name are further folders of it.
+
+    Parameters
+    ----------
+    folder
+        The list's own folder below ``raw/``; its lines are relative to it.
+    """
+    groups: dict[str, str] = {}
+    current: str | None = None
+    for line in text.splitlines():
+        words = line.split()
+        if not words or words[0].startswith("#"):
+            continue
+        if words[0] == "__command__":
+            current = words[2] if words[1:2] == ["start"] and len(words) > 2 else None
+            continue
+        base, colon, scan = words[0].rpartition(":")
+        group = base if colon and base else current
+        if group is not None:
+            groups[joined(list((folder / scan).parts))] = group
+    return groups
+
+
+def _foreign_id(id: str, keys: Mapping[str, Any], where: str) -> list[Problem]:
+    claimed = _text(keys.get("beamtimeid"))
+    if claimed is None or claimed == id:
+        return []
+    return [
+        Problem(where=where, what=f"names beamtime {claimed}, but lies in the folder of {id}; its groups are ignored")
+    ]
+
+
+def _text(value: object) -> str | None:
+    """Give a text, or None for what people and programs write where there is none (``"None"``, ``""``)."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    text = str(value).strip()
+    return None if text.lower() in ("", "none", "null", "n/a", "-") else text
+
+
+def _person(value: object) -> str | None:
+    return _text(value.get("lastname")) if isinstance(value, dict) else _text(value)
+
+
+def _group_names(value: object) -> tuple[str, ...]:
+    names = [value] if isinstance(value, str) else value if isinstance(value, list) else []
+    return tuple(text for text in map(_text, names) if text)
+
+
+def _time(value: object, timezone: ZoneInfo) -> datetime | None:
+    text = _text(value)
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return (time if time.tzinfo else time.replace(tzinfo=timezone)).astimezone(ZoneInfo("UTC"))
