@@ -1,0 +1,225 @@
+"""What the last build left: which sources are current, and which scan is in which dataset.
+
+Knows its SQLite file in ``build/``; losing it costs a full build and nothing else.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from catalog_builder.errors import CatalogError
+from catalog_builder.records import Problem
+
+VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE source (
+    beamtime TEXT NOT NULL, path TEXT NOT NULL, signature TEXT NOT NULL, settings TEXT NOT NULL,
+    scans TEXT NOT NULL, problems TEXT NOT NULL, again_at REAL, failed INTEGER NOT NULL,
+    PRIMARY KEY (beamtime, path)) WITHOUT ROWID;
+CREATE TABLE scan (
+    key TEXT PRIMARY KEY, beamtime TEXT NOT NULL, dataset TEXT NOT NULL, on_disk TEXT NOT NULL,
+    size INTEGER NOT NULL, files INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX scan_of_dataset ON scan (dataset);
+CREATE TABLE beamtime (id TEXT PRIMARY KEY, digest TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRow:
+    """A source as it was when it was read last."""
+
+    beamtime: str
+    path: str
+    """Below ``raw/``."""
+    signature: str
+    """Digest of path, size, mtime_ns and inode of its files."""
+    settings: str
+    """Digest of the reader's version and the settings that concern it."""
+    scans: tuple[str, ...]
+    """Keys of the scans it gave."""
+    problems: tuple[Problem, ...]
+    again_at: float | None
+    """Unix time from which it would be judged differently though nothing changed: it was young, or had no end."""
+    failed: bool
+    """True where nothing could be read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanRow:
+    """Where a scan belongs and lies."""
+
+    key: str
+    beamtime: str
+    dataset: str
+    """Key of its dataset."""
+    on_disk: str
+    size: int
+    files: int
+
+
+class BuildState:
+    """The build's memory; one writer at a time (the builder's lock), any number of readers."""
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """Open the file, making it where there is none.
+
+        With ``read_only`` it is left as it is, whatever the program that wrote it: raises CatalogError where it
+        is missing or of another version.
+        """
+        if read_only:
+            self._db = _opened_read_only(path)
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._migrate()
+
+    def _migrate(self) -> None:
+        with self.transaction():
+            if self._db.execute("PRAGMA user_version").fetchone()[0] == VERSION:
+                return
+            for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+                self._db.execute(f"DROP TABLE {name}")
+            for statement in _SCHEMA.split(";"):
+                self._db.execute(statement)
+            self._db.execute(f"PRAGMA user_version = {VERSION}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All of it, or nothing."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def sources(self, beamtime: str) -> dict[str, SourceRow]:
+        """Give a beamtime's sources by path."""
+        rows = self._db.execute(
+            "SELECT beamtime, path, signature, settings, scans, problems, again_at, failed "
+            "FROM source WHERE beamtime = ? ORDER BY path",
+            (beamtime,),
+        )
+        return {row[1]: _source_row(row) for row in rows}
+
+    def put_source(self, row: SourceRow) -> None:
+        problems = json.dumps([[p.where, p.what] for p in row.problems])
+        self._db.execute(
+            "INSERT OR REPLACE INTO source VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                row.beamtime,
+                row.path,
+                row.signature,
+                row.settings,
+                json.dumps(row.scans),
+                problems,
+                row.again_at,
+                row.failed,
+            ),
+        )
+
+    def forget_sources(self, beamtime: str, paths: Iterable[str]) -> None:
+        self._db.executemany("DELETE FROM source WHERE beamtime = ? AND path = ?", [(beamtime, p) for p in paths])
+
+    def put_scans(self, beamtime: str, rows: Sequence[ScanRow]) -> None:
+        """Put a beamtime's scans in place of those it had."""
+        self._db.execute("DELETE FROM scan WHERE beamtime = ?", (beamtime,))
+        self._db.executemany(
+            "INSERT INTO scan VALUES (?, ?, ?, ?, ?, ?)",
+            [(r.key, r.beamtime, r.dataset, r.on_disk, r.size, r.files) for r in rows],
+        )
+
+    def scan(self, key: str) -> ScanRow | None:
+        """Give where a scan belongs, or None where there is no such scan."""
+        row = self._db.execute("SELECT * FROM scan WHERE key = ?", (key,)).fetchone()
+        return None if row is None else _scan_row(row)
+
+    def scans_of(self, dataset: str) -> list[ScanRow]:
+        """Give the scans of a dataset by key; empty where there is no such dataset."""
+        rows = self._db.execute("SELECT * FROM scan WHERE dataset = ? ORDER BY key", (dataset,))
+        return [_scan_row(row) for row in rows]
+
+    def scans_of_beamtime(self, beamtime: str) -> list[ScanRow]:
+        """Give all scans of a beamtime by key."""
+        rows = self._db.execute("SELECT * FROM scan WHERE beamtime = ? ORDER BY key", (beamtime,))
+        return [_scan_row(row) for row in rows]
+
+    def digests(self) -> dict[str, str]:
+        """Give what each beamtime's pages and index entries were made from, by id."""
+        return dict(self._db.execute("SELECT id, digest FROM beamtime ORDER BY id").fetchall())
+
+    def put_digest(self, beamtime: str, digest: str) -> None:
+        """Remember what a beamtime's pages and index entries were made from."""
+        self._db.execute("INSERT OR REPLACE INTO beamtime VALUES (?, ?)", (beamtime, digest))
+
+    def forget_beamtime(self, beamtime: str) -> None:
+        """Forget everything about a beamtime whose records are gone."""
+        with self.transaction():
+            for table, column in (("source", "beamtime"), ("scan", "beamtime"), ("beamtime", "id")):
+                self._db.execute(f"DELETE FROM {table} WHERE {column} = ?", (beamtime,))  # noqa: S608 - our own names
+
+    def failed(self) -> int:
+        """Give the number of sources nothing could be read of."""
+        return int(self._db.execute("SELECT count(*) FROM source WHERE failed").fetchone()[0])
+
+    def counts_by_beamtime(self) -> dict[str, tuple[int, int]]:
+        """Give the number of scans and of datasets of each beamtime, by id."""
+        rows = self._db.execute("SELECT beamtime, count(*), count(DISTINCT dataset) FROM scan GROUP BY beamtime")
+        return {beamtime: (int(scans), int(datasets)) for beamtime, scans, datasets in rows}
+
+    def counts(self) -> tuple[int, int]:
+        """Give the number of scans and of datasets."""
+        row = self._db.execute("SELECT count(*), count(DISTINCT dataset) FROM scan").fetchone()
+        return int(row[0]), int(row[1])
+
+
+def _opened_read_only(path: Path) -> sqlite3.Connection:
+    db = None
+    try:
+        db = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, timeout=30
+        )
+        if db.execute("PRAGMA user_version").fetchone()[0] == VERSION:
+            return db
+    except sqlite3.Error as exc:
+        if db is not None:
+            db.close()
+        raise CatalogError("the build state cannot be read", where=path, remedy="run: catbuild build") from exc
+    db.close()
+    raise CatalogError("the build state is of another version", where=path, remedy="run: catbuild build")
+
+
+def _source_row(row: tuple[str, str, str, str, str, str, float | None, int]) -> SourceRow:
+    beamtime, path, signature, settings, scans, problems, again_at, failed = row
+    return SourceRow(
+        beamtime=beamtime,
+        path=path,
+        signature=signature,
+        settings=settings,
+        scans=tuple(json.loads(scans)),
+        problems=tuple(Problem(where=where, what=what) for where, what in json.loads(problems)),
+        again_at=again_at,
+        failed=bool(failed),
+    )
+
+
+def _scan_row(row: tuple[str, str, str, str, int, int]) -> ScanRow:
+    key, beamtime, dataset, on_disk, size, files = row
+    return ScanRow(key=key, beamtime=beamtime, dataset=dataset, on_disk=on_disk, size=size, files=files)

@@ -1,0 +1,58 @@
+"""The build's memory: counted by beamtime, and read by a server without being touched."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from catalog_builder.buildstate import BuildState, ScanRow
+from catalog_builder.errors import CatalogError
+
+
+def row(beamtime: str, name: str, dataset: str) -> ScanRow:
+    return ScanRow(
+        key=f"scan:{beamtime}/{name}",
+        beamtime=beamtime,
+        dataset=f"dataset:{beamtime}/{dataset}",
+        on_disk="disk",
+        size=1,
+        files=1,
+    )
+
+
+def test_scans_and_datasets_are_counted_by_beamtime(tmp_path: Path) -> None:
+    with BuildState(tmp_path / "state.sqlite3") as state:
+        state.put_scans("1", [row("1", "a_1", "a"), row("1", "a_2", "a"), row("1", "b_1", "b")])
+        state.put_scans("2", [row("2", "a_1", "a")])
+        assert state.counts_by_beamtime() == {"1": (3, 2), "2": (1, 1)}
+
+
+def test_a_reader_sees_what_a_writer_has_kept_and_cannot_write(tmp_path: Path) -> None:
+    path = tmp_path / "state.sqlite3"
+    with BuildState(path) as writer, BuildState(path, read_only=True) as reader:
+        with writer.transaction():
+            writer.put_scans("1", [row("1", "a_1", "a")])
+            assert reader.counts_by_beamtime() == {}  # and does not wait for the writer
+        assert reader.counts_by_beamtime() == {"1": (1, 1)}
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            reader.put_digest("1", "x")
+
+
+def test_reading_what_is_not_there_makes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(CatalogError, match="catbuild build"):
+        BuildState(tmp_path / "build" / "state.sqlite3", read_only=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_of_an_older_program_leaves_a_newer_state_alone(tmp_path: Path) -> None:
+    path = tmp_path / "state.sqlite3"
+    with BuildState(path) as state:
+        state.put_scans("1", [row("1", "a_1", "a")])
+    newer = sqlite3.connect(path)
+    newer.execute("PRAGMA user_version = 999")
+    newer.close()
+    with pytest.raises(CatalogError, match="another version"):
+        BuildState(path, read_only=True)
+    kept = sqlite3.connect(path)
+    assert kept.execute("SELECT count(*) FROM scan").fetchone()[0] == 1
+    kept.close()

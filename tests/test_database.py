@@ -1,0 +1,148 @@
+"""The durable state: private, upgraded step by step, refused where it cannot live."""
+
+import sqlite3
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from catalog_builder import database
+from catalog_builder.database import Database, refuse_network_file_system
+from catalog_builder.errors import CatalogError
+
+
+def test_the_folder_and_the_file_are_the_owners_alone(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "catalogue.sqlite3"
+    with Database(path) as db, db.writing() as connection:
+        connection.execute("INSERT INTO account VALUES ('anna', 'Anna', NULL, 0)")
+        modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert set(modes.values()) == {0o600}, modes
+
+
+def test_a_folder_that_was_open_to_all_is_closed(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    folder.mkdir(mode=0o755)
+    Database(folder / "catalogue.sqlite3").close()
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_what_was_written_is_there_again(tmp_path: Path) -> None:
+    path = tmp_path / "catalogue.sqlite3"
+    with Database(path) as db, db.writing() as connection:
+        connection.execute("INSERT INTO account VALUES ('anna', 'Anna', NULL, 0)")
+    with Database(path) as db:
+        row = db.row("SELECT display_name FROM account WHERE name = ?", ("anna",))
+    assert row is not None
+    assert row["display_name"] == "Anna"
+
+
+def test_a_transaction_is_kept_whole_or_not_at_all(tmp_path: Path) -> None:
+    class StoppedError(Exception):
+        pass
+
+    def write_half(db: Database) -> None:
+        with db.writing() as connection:
+            connection.execute("INSERT INTO account VALUES ('anna', 'Anna', NULL, 0)")
+            raise StoppedError
+
+    with Database(tmp_path / "catalogue.sqlite3") as db:
+        with pytest.raises(StoppedError):
+            write_half(db)
+        assert db.rows("SELECT * FROM account") == []
+
+
+def test_a_database_of_a_newer_program_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "catalogue.sqlite3"
+    Database(path).close()
+    newer = sqlite3.connect(path)
+    newer.execute("PRAGMA user_version = 999")
+    newer.close()
+    with pytest.raises(CatalogError, match="version 999"):
+        Database(path)
+    after = sqlite3.connect(path)
+    assert after.execute("PRAGMA user_version").fetchone()[0] == 999
+    after.close()
+
+
+def test_an_older_database_goes_through_the_steps_it_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "catalogue.sqlite3"
+    with Database(path) as db:
+        first = db.version
+        with db.writing() as connection:
+            connection.execute("INSERT INTO account VALUES ('anna', 'Anna', NULL, 0)")
+    step = """
+    CREATE TABLE remark (id INTEGER PRIMARY KEY, new TEXT);
+    CREATE TRIGGER remark_stays BEFORE DELETE ON remark BEGIN
+        SELECT RAISE(ABORT, 'remarks stay'); SELECT 1;
+    END;
+    INSERT INTO remark (new) SELECT name FROM account;
+    """
+    monkeypatch.setattr(database, "MIGRATIONS", (*database.MIGRATIONS, step))
+    with Database(path) as db:
+        assert db.version == first + 1
+        assert [row["new"] for row in db.rows("SELECT new FROM remark")] == ["anna"]
+
+
+def test_a_migration_that_fails_leaves_the_database_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "catalogue.sqlite3"
+    Database(path).close()
+    whole = database.MIGRATIONS
+    monkeypatch.setattr(database, "MIGRATIONS", (*whole, "CREATE TABLE half (id INTEGER);\nSELECT id FROM nowhere;"))
+    with pytest.raises(CatalogError, match="no such table: nowhere"):
+        Database(path)
+    monkeypatch.setattr(database, "MIGRATIONS", whole)
+    with Database(path) as db:
+        assert db.rows("SELECT * FROM sqlite_master WHERE name = 'half'") == []
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "catalogue.sqlite3"
+    path.write_bytes(b"not a database at all " * 100)
+    with pytest.raises(CatalogError, match=r"catalogue\.sqlite3: .*not a database.*backup"):
+        Database(path)
+
+
+def test_many_threads_write_and_read_at_once(tmp_path: Path) -> None:
+    with Database(tmp_path / "catalogue.sqlite3") as db:
+
+        def work(number: int) -> None:
+            for each in range(5):
+                with db.writing() as connection:
+                    connection.execute("INSERT INTO account VALUES (?, '', NULL, 0)", (f"{number}-{each}",))
+                db.rows("SELECT count(*) FROM account")
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(db.rows("SELECT name FROM account")) == 30
+
+
+def test_another_process_sees_what_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "catalogue.sqlite3"
+    with Database(path) as server, Database(path) as command:
+        assert server.rows("SELECT * FROM account") == []
+        with command.writing() as connection:
+            connection.execute("INSERT INTO account VALUES ('anna', 'Anna', NULL, 0)")
+        assert len(server.rows("SELECT * FROM account")) == 1
+
+
+MOUNTS = """22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+30 22 0:40 / /gpfs/p08 rw,relatime shared:2 - gpfs p08 rw
+31 30 8:2 / /gpfs/p08/local rw - xfs /dev/sdb1 rw
+32 22 0:41 / /net/with\\040blank rw - nfs4 server:/export rw
+"""
+
+
+@pytest.mark.parametrize("path", ["/gpfs/p08/catalogue/state/catalogue.sqlite3", "/net/with blank/catalogue.sqlite3"])
+def test_a_network_file_system_is_refused_by_name(path: str) -> None:
+    with pytest.raises(CatalogError, match=r"network file system \((gpfs|nfs4)\).*local disk"):
+        refuse_network_file_system(Path(path), MOUNTS)
+
+
+@pytest.mark.parametrize("path", ["/var/lib/catalogue.sqlite3", "/gpfs/p08/local/catalogue.sqlite3", "/gpfs/p089/x"])
+def test_a_local_disk_is_taken(path: str) -> None:
+    refuse_network_file_system(Path(path), MOUNTS)
