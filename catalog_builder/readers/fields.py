@@ -1,0 +1,75 @@
+"""Fields and attributes of HDF5 files as text, numbers and units.
+
+Knows h5py's types; does not know NeXus.
+"""
+
+import math
+
+import h5py
+import numpy as np
+
+from catalog_builder.readers.attributes import H5_ERRORS, attribute, text_of
+from catalog_builder.readers.links import inflates, never_written
+from catalog_builder.signals import Floats
+
+_LONGEST_TEXT = 1 << 16
+_MOST_VALUES = 1 << 24
+
+
+def text(dataset: h5py.Dataset | None) -> str | None:
+    """Give a field's single text, or None where it holds none, or nothing but blanks."""
+    if not isinstance(dataset, h5py.Dataset):
+        return None
+    try:
+        if (
+            dataset.size != 1
+            or inflates(dataset)
+            or dataset.dtype.kind not in "OSU"
+            or dataset.dtype.itemsize > _LONGEST_TEXT
+        ):
+            return None
+        value = np.asarray(dataset[()], dtype=object).ravel()[0]
+    except H5_ERRORS:
+        return None
+    found = text_of(value)[:_LONGEST_TEXT] if isinstance(value, bytes | str) else ""
+    return found or None
+
+
+def is_numeric(dataset: h5py.Dataset) -> bool:
+    """Tell integers, floats and truth values."""
+    try:
+        return bool(dataset.dtype.kind in "iufb")
+    except H5_ERRORS:
+        return False
+
+
+def scalar(dataset: h5py.Dataset) -> float | None:
+    """Give a field's single finite number, or None."""
+    if not is_numeric(dataset) or dataset.size != 1 or never_written(dataset) or inflates(dataset):
+        return None
+    try:
+        value = float(np.asarray(dataset[()]).ravel()[0])
+    except H5_ERRORS:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def numbers(dataset: h5py.Dataset) -> Floats | None:
+    """Give a field's numbers as floats of its own shape, infinite ones as NaN; None where they cannot be read.
+
+    A field of more than 16 million values is no curve and no map, and is not read.
+    """
+    if dataset.size > _MOST_VALUES or inflates(dataset):
+        return None
+    try:
+        values = np.asarray(dataset[()]).astype(np.float64)
+    except H5_ERRORS:
+        return None
+    values[~np.isfinite(values)] = np.nan
+    return values
+
+
+def unit(dataset: h5py.Dataset) -> str | None:
+    """Give ``@units``; blanks and NeXus' own placeholders (``NX_ANGLE``) are none."""
+    found = next(iter(attribute(dataset, "units")), "")
+    return None if not found or found.startswith("NX_") else found

@@ -1,0 +1,212 @@
+"""Detector images in a folder beside a scan: Pilatus series, Eiger masters, Lambda parts.
+
+Knows how detectors lay out their files; does not know scans, and never holds more than one image.
+
+Sources: Dectris (``<name>_master.h5`` with ``entry/data/data_000001`` … linking to ``<name>_data_000001.h5``);
+X-Spectrum Lambda (``<name>_m1_part00000.nxs``: modules side by side, parts one after the other).
+"""
+
+import logging
+import math
+import os
+import re
+import warnings
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+
+import fabio
+import h5py
+import numpy as np
+
+from catalog_builder.errors import CatalogError
+from catalog_builder.files import resolved_inside
+from catalog_builder.readers import Surroundings
+from catalog_builder.readers.complaints import Complaints
+from catalog_builder.readers.links import Inside, never_written, open_inside, walk_inside
+from catalog_builder.readers.pixels import image
+from catalog_builder.readers.stacks import is_stack, load_one, shows_images
+from catalog_builder.signals import Frames, Image
+
+IMAGE_SUFFIXES = (".cbf", ".tif", ".tiff", ".edf")
+"""One image a file."""
+
+STACK_SUFFIXES = (".h5", ".nxs", ".hdf5")
+"""Many images a file."""
+
+FRAME_SUFFIXES = (*IMAGE_SUFFIXES, *STACK_SUFFIXES)
+"""Of files ``frames_in`` reads; lower case, with the dot."""
+
+_EIGER_DATA = re.compile(r"^(.*)_data_\d+$")
+_LAMBDA_MODULE = re.compile(r"^(.*_m\d+)_part\d+$")
+_CBF_BINARY = b"\x0c\x1a\x04\xd5"
+_CBF_SIZE = re.compile(rb"X-Binary-Size:\s*(\d{1,12})\b")
+_LONGEST_HEADER = 1 << 20
+_LARGEST_FILE = 1 << 30
+"""Bytes of a single image."""
+
+logging.getLogger("fabio").setLevel(logging.CRITICAL + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A stack in a file: some images of a series."""
+
+    file: Path
+    field: str
+    """Path of the HDF5 dataset."""
+    count: int
+
+
+def frames_in(folder: Path, detector: str, surroundings: Surroundings) -> Frames | None:
+    """Give the images in a detector's folder in order of the files' names, or None where there are none.
+
+    Of a Lambda's modules the first is shown, and the name of the detector says so. Nothing is opened that lies
+    outside of the beamtime's folder. Raises CatalogError where the folder itself leads out of it.
+    """
+    files = _files(resolved_inside(surroundings.boundary, folder))
+    suffixes = Counter(file.suffix.lower() for file in files)
+    single = [suffix for suffix in suffixes if suffix in IMAGE_SUFFIXES]
+    if single:
+        suffix = max(single, key=lambda one: (suffixes[one], one))
+        return _series(detector, [file for file in files if file.suffix.lower() == suffix], surroundings.boundary)
+    stacks = [file for file in files if file.suffix.lower() in STACK_SUFFIXES]
+    label, parts = _parts(detector, stacks, surroundings.boundary)
+    return _stack(label, parts, surroundings.boundary) if parts else None
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            names = [e.name for e in entries if not e.name.startswith(".") and e.is_file()]
+    except OSError:
+        return []
+    return [folder / name for name in sorted(names)]
+
+
+def _series(detector: str, files: Sequence[Path], boundary: Path) -> Frames:
+    def load(number: int) -> Image:
+        if not 0 <= number < len(files):
+            raise CatalogError(f"there is no image {number}, only {len(files)}", where=detector)
+        return _read(files[number], boundary)
+
+    return Frames(detector=detector, count=len(files), load=load)
+
+
+def _read(file: Path, boundary: Path) -> Image:
+    """Read one image; fabio says what is wrong with it in many ways, a bare ``Exception`` among them.
+
+    Of an EDF file cut short fabio makes up the missing rows, and says so in ``incomplete_file`` alone.
+    """
+    target = resolved_inside(boundary, file)
+    try:
+        if target.stat().st_size > _LARGEST_FILE:
+            raise CatalogError("is too large for an image", where=file.name)
+        _check_cbf(target, file.name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with fabio.open(str(target)) as opened:
+                data = None if getattr(opened, "incomplete_file", False) else opened.data
+    except (CatalogError, MemoryError):
+        raise
+    except FileNotFoundError as exc:
+        raise CatalogError("the image is not there any more", where=file.name) from exc
+    except Exception as exc:
+        raise CatalogError("the image is damaged or cut short", where=file.name) from exc
+    if data is None or np.ndim(data) != 2 or 0 in np.shape(data):
+        raise CatalogError("the image is damaged or cut short", where=file.name)
+    return image(data)
+
+
+def _check_cbf(target: Path, name: str) -> None:
+    """See that a CBF has its binary part, whole; fabio looks for a missing one for ever.
+
+    Source: CBF/imgCIF, the octets ``0C 1A 04 D5`` before the binary part, ``X-Binary-Size`` in its header.
+    """
+    with target.open("rb") as stream:
+        head = stream.read(_LONGEST_HEADER)
+    if not head.startswith(b"###") and target.suffix.lower() != ".cbf":
+        return
+    at = head.find(_CBF_BINARY)
+    size = _CBF_SIZE.search(head[: max(at, 0)])
+    if size is None or at + len(_CBF_BINARY) + int(size[1]) > target.stat().st_size:
+        raise CatalogError("the image is damaged or cut short", where=name)
+
+
+def _parts(detector: str, files: Sequence[Path], boundary: Path) -> tuple[str, list[_Part]]:
+    """Find the stacks of a series: an Eiger's masters, else its data files, else a Lambda's first module."""
+    masters = [file for file in files if file.stem.endswith("_master")]
+    parts = [part for master in masters for part in _linked(master, files, boundary)]
+    if parts or masters:
+        return detector, parts
+    modules = sorted({match[1] for file in files if (match := _LAMBDA_MODULE.match(file.stem))})
+    if modules:
+        chosen = [file for file in files if file.stem.startswith(f"{modules[0]}_part")]
+        label = f"{detector} ({modules[0].rsplit('_', 1)[-1]} of {len(modules)})" if len(modules) > 1 else detector
+        return label, [part for file in chosen for part in _biggest(file, boundary)]
+    return detector, [part for file in files for part in _biggest(file, boundary)]
+
+
+def _linked(master: Path, files: Sequence[Path], boundary: Path) -> list[_Part]:
+    """Give what a master links to, as far as no part is missing; the data files beside it where it links to none."""
+    try:
+        with open_inside(master, boundary) as inside:
+            parts = _succession(inside) or _biggest_in(inside)
+    except CatalogError:
+        parts = []
+    if parts:
+        return parts
+    stem = master.stem.removesuffix("_master")
+    beside = [f for f in files if (match := _EIGER_DATA.match(f.stem)) and match[1] == stem]
+    return [part for file in beside for part in _biggest(file, boundary)]
+
+
+def _succession(inside: Inside) -> list[_Part]:
+    """Give ``entry/data/data_000001`` and on, up to the first that is not there: behind it numbers would be wrong."""
+    parts: list[_Part] = []
+    group = inside.find(inside.root, "entry/data")
+    if not isinstance(group, h5py.Group):
+        return parts
+    for name in sorted(name for name in group if re.fullmatch(r"data_\d+", name)):
+        dataset = inside.find(group, name)
+        if not isinstance(dataset, h5py.Dataset) or not is_stack(dataset) or never_written(dataset):
+            break
+        parts.append(_part(dataset))
+    return parts
+
+
+def _biggest(file: Path, boundary: Path) -> list[_Part]:
+    """Give the biggest stack of a file; nothing where it cannot be opened (yet)."""
+    try:
+        with open_inside(file, boundary) as inside:
+            return _biggest_in(inside)
+    except CatalogError:
+        return []
+
+
+def _biggest_in(inside: Inside) -> list[_Part]:
+    nodes = walk_inside(inside, inside.root, Complaints(""))
+    stacks = [node.item for node in nodes if isinstance(node.item, h5py.Dataset) and shows_images(node.path, node.item)]
+    return [_part(max(stacks, key=lambda dataset: dataset.size))] if stacks else []
+
+
+def _part(dataset: h5py.Dataset) -> _Part:
+    return _Part(Path(os.fsdecode(dataset.file.filename)), str(dataset.name), math.prod(dataset.shape[:-2]))
+
+
+def _stack(detector: str, parts: Sequence[_Part], boundary: Path) -> Frames:
+    ends = list(accumulate(part.count for part in parts))
+
+    def load(number: int) -> Image:
+        if not 0 <= number < ends[-1]:
+            raise CatalogError(f"there is no image {number}, only {ends[-1]}", where=detector)
+        at = bisect_right(ends, number)
+        part = parts[at]
+        with open_inside(part.file, boundary) as inside:
+            dataset = inside.at(inside.root, part.field)
+            return load_one(detector, dataset, number - (ends[at - 1] if at else 0))
+
+    return Frames(detector=detector, count=ends[-1], load=load)

@@ -1,0 +1,485 @@
+"""Reader of SPEC files, as SPEC, Sardana's Spock, Bluesky and others write them.
+
+Knows the ``#`` lines of a file and of its scans; does not know what a scan's own macro means beyond ``commands``.
+
+It parses the text itself. ``silx.io.specfile`` reads the same scans and values (a test compares them), but it
+prints about broken lines to standard output and leaves them out, reads ``nan`` as 0, and of rows wrapped as
+``#N 15 8`` says gives eight columns; a build needs the whole of them, the line's number, and a quiet output.
+
+Sources: SPEC manual, "scans" and ``scans.mac`` (``#S #D #T #M #G #Q #P #N #L #C @A``), ``user_*`` lines of
+macros at the APS (``#H``/``#V``), ``#MD`` of Bluesky, sardana ``macroserver/recorders/storage.py``
+(``SPEC_FileRecorder``: header of each scan behind its ``#S``, columns ``Pt_No`` and ``dt``).
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from catalog_builder import commands
+from catalog_builder.errors import CatalogError
+from catalog_builder.readers import Surroundings
+from catalog_builder.readers.complaints import Complaints
+from catalog_builder.readers.times import from_epoch, parse_time
+from catalog_builder.readers.values import Table, fitted_labels, number, unique_names, usual_width, value
+from catalog_builder.records import Command, Json, ScanState
+from catalog_builder.signals import Column, Reading
+
+_SCAN = re.compile(r"^#S\s+(\d{1,9})(?:\s+(.*))?$")
+_NAMELESS = re.compile(r"^#S(\s|$)")
+_NUMBERED = re.compile(r"^#([A-Za-z]+?)(\d*)(?:\s+(.*))?$")
+_HEAD_LINE = re.compile(rb"^#(?:F\s+\S|E\s+\d|D\s+\S|O\d+\s)", re.MULTILINE)
+_SCAN_LINE = re.compile(rb"^#S\s+\d{1,9}(?:\s|$)", re.MULTILINE)
+_FILE_LINE = re.compile(rb"^#F\s+\S", re.MULTILINE)
+_BLANKS = re.compile(r"\s{2,}|\t+")
+_USER = re.compile(r"\bUser\s*=\s*(\S+)", re.IGNORECASE)
+_ABORTED = re.compile(r"\babort(?:ed)?\b|exit_status = (?:abort|fail)", re.IGNORECASE)
+_ACQUISITION = re.compile(r"^Acquisition (started|ended) at\s+(.*)$", re.IGNORECASE)
+_NAME_TABLES = frozenset({"O", "o", "H"})
+_POINT_NUMBER = frozenset({"pt_no", "#pt no", "point_nb"})
+_LONGEST_LINE = 1 << 20
+"""Bytes; a longer line is read as several."""
+
+
+@dataclass(slots=True)
+class _Names:
+    """Tables of names by number (``#O0``, ``#o0``, ``#H0``), for the scans behind them."""
+
+    tables: dict[str, dict[int, list[str]]] = field(default_factory=dict)
+
+    def add(self, letter: str, order: int, written: str) -> None:
+        between = _BLANKS if letter != "o" else r"\s+"
+        self.tables.setdefault(letter, {})[order] = [name for name in re.split(between, written.strip()) if name]
+
+    def flat(self, letter: str) -> list[str]:
+        table = self.tables.get(letter, {})
+        return [name for order in sorted(table) for name in table[order]]
+
+
+@dataclass(slots=True)
+class _Header:
+    """What stands above scans and holds for all of them until the next ``#F``."""
+
+    names: _Names = field(default_factory=_Names)
+    user: str | None = None
+    epoch: float | None = None
+
+
+@dataclass(slots=True)
+class _Block:
+    """The lines of one scan, as they stand."""
+
+    number: int
+    order: int
+    command: str
+    line: int
+    header: _Header
+    lines: list[tuple[int, str]] = field(default_factory=list)
+    last: bool = False
+    """True where no other scan follows."""
+    cut: bool = False
+    """True where the file ends in this scan in the middle of a line."""
+
+
+class _Row(NamedTuple):
+    """A line of numbers, as words."""
+
+    line: int
+    words: list[str]
+    unfinished: bool
+    """True where a blank ends it: SPEC's own line break, or an abort, may have cut it there."""
+
+
+@dataclass(slots=True)
+class _Notes:
+    """The ``#`` lines of one scan, understood, and its rows as words."""
+
+    names: _Names
+    values: dict[str, dict[int, tuple[int, str]]] = field(default_factory=dict)
+    """``#P0``, ``#V0``: line and text by number."""
+    started: datetime | None = None
+    ended: datetime | None = None
+    user: str | None = None
+    comments: list[str] = field(default_factory=list)
+    parameters: dict[str, Json] = field(default_factory=dict)
+    labels: str | None = None
+    label_line: int = 0
+    width: int | None = None
+    """Of ``#N``."""
+    rows: list[_Row] = field(default_factory=list)
+    spectra: int = 0
+    sardana: set[str] = field(default_factory=set)
+    """``started``, ``ended``."""
+
+
+class SpecReader:
+    """Reads SPEC files; each holds many scans."""
+
+    name = "spec"
+    version = 1
+    suffixes: tuple[str, ...] = (".spec", ".dat", ".txt", ".spe", "")
+    keeps_suffix = True
+
+    def recognises(self, head: bytes) -> bool:
+        """Tell a SPEC file by a numbered ``#S`` line, or by ``#F`` with another line of a file's header."""
+        if b"\0" in head:
+            return False
+        if _SCAN_LINE.search(head):
+            return True
+        return bool(_FILE_LINE.search(head)) and len(_HEAD_LINE.findall(head)) > 1
+
+    def read(self, path: Path, surroundings: Surroundings) -> Iterator[Reading]:
+        """Give the file's scans in order; a header without scans gives none.
+
+        Raises CatalogError where there is no line of a SPEC file.
+        """
+        try:
+            with path.open("rb") as stream:
+                if not self.recognises(stream.read(4096)):
+                    raise CatalogError("has no #S or #F line, so it is no SPEC file", where=path.name)
+                stream.seek(0)
+                for block, complaints in _blocks(_Lines(stream), path.name):
+                    yield _reading(block, complaints, surroundings.timezone)
+        except OSError as exc:
+            raise CatalogError(f"cannot be read: {exc.strerror or exc}", where=path.name) from exc
+
+
+READER = SpecReader()
+
+
+class _Lines:
+    """The lines of a file with their numbers; tells afterwards whether the last one was cut."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.cut = False
+
+    def __iter__(self) -> Iterator[tuple[int, str]]:
+        for at, raw in enumerate(iter(lambda: self._stream.readline(_LONGEST_LINE), b""), start=1):
+            self.cut = not raw.endswith(b"\n")
+            try:
+                yield at, raw.decode("utf-8").rstrip("\r\n")
+            except UnicodeDecodeError:
+                yield at, raw.decode("latin-1").rstrip("\r\n")
+
+
+def _blocks(lines: _Lines, file: str) -> Iterator[tuple[_Block, Complaints]]:
+    """Cut the file into scans; each is given once the next one, or the end, is seen."""
+    header, block, complaints = _Header(), None, Complaints(file)
+    orders: Counter[int] = Counter()
+    into = "header"
+    for at, line in lines:
+        if match := _SCAN.match(line):
+            if block is not None:
+                yield block, complaints
+                complaints = Complaints(file)
+            scan, into = int(match[1]), "scan"
+            orders[scan] += 1
+            command = " ".join((match[2] or "").split())
+            block = _Block(number=scan, order=orders[scan], command=command, line=at, header=header)
+        elif _NAMELESS.match(line):
+            into = "nothing"
+            complaints.add(f"{line[:80]!r} is a scan without a number", at)
+        elif line.startswith("#F ") or (line.startswith("#E ") and into != "header"):
+            header, into = _Header(), "header"
+            _file_line(header, line)
+        elif into == "header":
+            _file_line(header, line)
+        elif into == "scan" and block is not None and line:
+            block.lines.append((at, line))
+    if block is not None:
+        block.last, block.cut = True, lines.cut and into == "scan"
+        yield block, complaints
+    elif complaints.all() and not lines.cut:
+        first = complaints.all()[0]
+        raise CatalogError(first.what, where=first.where)
+
+
+def _file_line(header: _Header, line: str) -> None:
+    match = _NUMBERED.match(line)
+    if match is None:
+        return
+    letter, order, written = match[1], match[2], match[3] or ""
+    if order and letter in _NAME_TABLES:
+        header.names.add(letter, int(order), written)
+    elif letter == "E":
+        header.epoch = number(written)
+    elif letter == "C" and (user := _USER.search(written)):
+        header.user = user[1]
+
+
+def _notes(block: _Block, complaints: Complaints, zone: ZoneInfo) -> _Notes:
+    own = _Names()
+    notes = _Notes(names=own, user=block.header.user)
+    continued = False
+    for at, line in block.lines:
+        if line.startswith("@") or continued:
+            notes.spectra += line.startswith("@")
+            continued = line.rstrip().endswith("\\")
+        elif not line.startswith("#"):
+            line = _row_line(notes, at, line)
+        if match := _NUMBERED.match(line):
+            _scan_line(notes, at, match[1], match[2], (match[3] or "").strip(), complaints, zone)
+    for letter, table in block.header.names.tables.items():
+        own.tables.setdefault(letter, table)
+    return notes
+
+
+def _row_line(notes: _Notes, at: int, line: str) -> str:
+    """Take a row; gives what stands behind it where an abort broke it: ``24.4121 48916#C Wed … Scan aborted``."""
+    row, mark, behind = line.partition("#")
+    words = row.split()
+    if mark and not row.endswith(" "):
+        words.pop()
+    if words:
+        notes.rows.append(_Row(at, words, unfinished=not mark and line.endswith(" ")))
+    return mark + behind
+
+
+def _scan_line(
+    notes: _Notes, at: int, letter: str, order: str, written: str, complaints: Complaints, zone: ZoneInfo
+) -> None:
+    if order:
+        _numbered_line(notes, at, letter, int(order), written)
+    elif letter == "D":
+        notes.started = _date(written, zone)
+        if notes.started is None:
+            complaints.add(f"{written[:60]!r} is no date", at)
+    elif letter == "C":
+        _comment(notes, written, zone)
+    elif letter == "N":
+        notes.width = next((int(word) for word in written.split() if word.isdecimal() and len(word) < 6), None)
+    elif letter == "L":
+        _label_line(notes, at, written, complaints)
+    else:
+        _parameter_line(notes, letter, written)
+
+
+def _numbered_line(notes: _Notes, at: int, letter: str, order: int, written: str) -> None:
+    if letter in _NAME_TABLES:
+        notes.names.add(letter, order, written)
+    elif letter in ("P", "V"):
+        notes.values.setdefault(letter, {})[order] = (at, written)
+    elif letter == "G" and written:
+        notes.parameters[f"G{order}"] = _floats(written)
+
+
+def _parameter_line(notes: _Notes, letter: str, written: str) -> None:
+    if letter == "Q" and written:
+        notes.parameters["hkl"] = _floats(written)
+    elif letter in ("T", "M"):
+        name = "preset_time" if letter == "T" else "preset_monitor"
+        notes.parameters[name] = number((written.split() or [""])[0])
+    elif letter == "U":
+        notes.parameters.setdefault("user_comment", written)
+    elif letter == "MD" and "=" in written:
+        key, _, text = written.partition("=")
+        notes.parameters[key.strip()] = value(text)
+
+
+def _floats(written: str) -> Json:
+    numbers = [number(word) for word in written.split()]
+    return written if None in numbers else [n for n in numbers if n is not None]
+
+
+def _date(written: str, zone: ZoneInfo) -> datetime | None:
+    seconds = number(written)
+    return parse_time(written, zone) if seconds is None else from_epoch(seconds)
+
+
+def _comment(notes: _Notes, written: str, zone: ZoneInfo) -> None:
+    notes.comments.append(written)
+    if match := _ACQUISITION.match(written):
+        notes.sardana.add(match[1].lower())
+        when = parse_time(match[2], zone)
+        if match[1].lower() == "ended":
+            notes.ended = when
+        else:
+            notes.started = notes.started or when
+
+
+def _label_line(notes: _Notes, at: int, written: str, complaints: Complaints) -> None:
+    if notes.labels is None or not notes.rows:
+        notes.labels, notes.label_line = written, at
+    elif written != notes.labels:
+        complaints.add("there are other labels in the middle of the scan; the first ones are kept", at)
+
+
+def _reading(block: _Block, complaints: Complaints, zone: ZoneInfo) -> Reading:
+    notes = _notes(block, complaints, zone)
+    command = commands.parse(block.command)
+    columns = _columns(block, notes, complaints)
+    positioners = _positioners(notes, complaints)
+    if notes.spectra:
+        notes.parameters["mca_spectra"] = float(notes.spectra)
+    if "started" in notes.sardana and isinstance(written := notes.parameters.get("user_comment"), str):
+        notes.user = written
+    state = _state(block, notes, command, len(columns[0].values) if columns else 0)
+    return Reading(
+        measurement=f"{block.number}.{block.order}",
+        number=block.number,
+        command=block.command,
+        user=notes.user,
+        comments=tuple(notes.comments),
+        started=notes.started,
+        ended=None if state == "running" else notes.ended or _end(notes.started, columns),
+        state=state,
+        parameters=notes.parameters,
+        positioners=positioners,
+        columns=columns,
+        axes=_axes(command, columns, notes.names),
+        problems=complaints.all(),
+    )
+
+
+def _state(block: _Block, notes: _Notes, command: Command, points: int) -> ScanState:
+    """Tell the state: SPEC marks no end, so a scan is over when another follows or all points are there."""
+    if any(_ABORTED.search(comment) for comment in notes.comments):
+        return "aborted"
+    if "ended" in notes.sardana or not (block.last or "started" in notes.sardana):
+        return "complete"
+    if command.points is not None and points >= command.points:
+        return "complete"
+    return "running" if block.last and "started" in notes.sardana else "unknown"
+
+
+def _end(started: datetime | None, columns: tuple[Column, ...]) -> datetime | None:
+    """Add the time between the first and the last point (``Epoch``, s since the file's ``#E``) to the start."""
+    epoch = next((c.values[np.isfinite(c.values)] for c in columns if c.name == "Epoch"), None)
+    if started is None or epoch is None or not len(epoch):
+        return None
+    seconds = float(epoch[-1] - epoch[0])
+    return started + timedelta(seconds=seconds) if 0 <= seconds < 1e7 else None
+
+
+def _positioners(notes: _Notes, complaints: Complaints) -> dict[str, float]:
+    """Give where everything stood: ``#O``/``#P``, then the numbers of ``#H``/``#V``.
+
+    A shorter ``#P`` line keeps the names it has values for; of a longer one nobody knows which value is whose.
+    """
+    positioners: dict[str, float] = {}
+    positions = sorted(notes.values.get("P", {}).items())
+    if positions and not notes.names.tables.get("O"):
+        complaints.add("the positions of #P have no names, there is no #O line", positions[0][1][0])
+        positions = []
+    for order, (at, written) in positions:
+        names, words = notes.names.tables.get("O", {}).get(order, []), written.split()
+        if len(names) != len(words):
+            single = " ".join(names).split()
+            names = single if len(single) == len(words) else names
+        if len(names) != len(words):
+            complaints.add(f"#P{order} has {len(words)} values, but #O{order} has {len(names)} names", at)
+        if len(words) > len(names):
+            continue
+        for name, word in zip(names, words, strict=False):
+            _place(positioners, name, word, at, complaints)
+    for order, (_, written) in sorted(notes.values.get("V", {}).items()):
+        _extras(notes, order, written, positioners)
+    return positioners
+
+
+def _place(positioners: dict[str, float], name: str, word: str, at: int, complaints: Complaints) -> None:
+    where = number(word)
+    if where is not None:
+        positioners[name] = where
+    elif word.lower() not in ("nan", "none"):
+        complaints.add(f"{word[:40]!r} of {name!r} is no number", at)
+
+
+def _extras(notes: _Notes, order: int, written: str, positioners: dict[str, float]) -> None:
+    names, words = notes.names.tables.get("H", {}).get(order, []), written.split()
+    if len(names) != len(words):
+        notes.parameters[f"V{order}"] = written
+        return
+    for name, word in zip(names, words, strict=True):
+        found = number(word)
+        if found is None:
+            notes.parameters.setdefault(name, word)
+        else:
+            positioners.setdefault(name, found)
+
+
+def _columns(block: _Block, notes: _Notes, complaints: Complaints) -> tuple[Column, ...]:
+    labels = _labels(block, notes, complaints)
+    table = Table(len(labels))
+    for row in _rows(block, notes, len(labels)):
+        if len(row.words) != len(labels):
+            wrong = f"the row has {len(row.words)} values for {len(labels)} columns"
+            complaints.add(f"scan {block.number}: {wrong}", row.line)
+        for bad in table.append(row.words):
+            wrong = f"{row.words[bad][:40]!r} in column {labels[bad]!r} is no number"
+            complaints.add(f"scan {block.number}: {wrong}", row.line)
+    return _told_apart([Column(name=n, values=v) for n, v in zip(labels, table.columns(), strict=True)])
+
+
+def _rows(block: _Block, notes: _Notes, width: int) -> list[_Row]:
+    """Give the rows: broken ones joined, the last one without the word it was cut in.
+
+    A row goes on in the next line where it stops with a blank (``#N 15 8``: eight values a line) and both fit.
+    """
+    whole: list[_Row] = []
+    for row in notes.rows:
+        if whole and whole[-1].unfinished and len(whole[-1].words) + len(row.words) <= width:
+            row = row._replace(line=whole[-1].line, words=whole.pop().words + row.words)
+        whole.append(row)
+    last = whole[-1] if whole else None
+    if last and block.cut and not last.unfinished and block.lines[-1][0] >= last.line and len(last.words) < width:
+        whole[-1] = last._replace(words=last.words[:-1])
+    return whole
+
+
+def _labels(block: _Block, notes: _Notes, complaints: Complaints) -> list[str]:
+    """Give the columns' names, as many as the rows have values; two blanks part them, or a single one.
+
+    Where names and rows agree, what ``#N`` says does not matter; many macros count wrongly.
+    """
+    written = notes.labels or ""
+    labels = [label for label in _BLANKS.split(written.strip()) if label]
+    single = written.split()
+    words = [row.words for row in notes.rows]
+    if len(labels) not in (notes.width, *map(len, words)) and len(single) in (notes.width, *map(len, words)):
+        labels = single
+    if notes.width == len(labels):
+        width = max([notes.width, *map(len, words)]) if words else notes.width
+    else:
+        width = usual_width(words, len(labels))
+    if width != len(labels):
+        at = notes.label_line or block.line
+        complaints.add(f"scan {block.number} has {len(labels)} labels but {width} columns", at)
+    return fitted_labels(labels, width)
+
+
+def _told_apart(columns: list[Column]) -> tuple[Column, ...]:
+    """Leave out a column SPEC repeats (the counter of a plot comes last again) and tell others apart."""
+    kept: list[Column] = []
+    for column in columns:
+        same = (c for c in kept if c.name == column.name)
+        if not any(np.array_equal(c.values, column.values, equal_nan=True) for c in same):
+            kept.append(column)
+    names = unique_names([column.name for column in kept])
+    return tuple(Column(name=name, values=column.values) for name, column in zip(names, kept, strict=True))
+
+
+def _axes(command: Command, columns: tuple[Column, ...], tables: _Names) -> tuple[str, ...]:
+    """Give the columns of what was scanned, fast first: by name, by mnemonic (``#o``), else by their place.
+
+    SPEC writes scanned positioners as a scan's first columns, Spock behind ``Pt_No``.
+    """
+    folded = {column.name.lower(): column.name for column in columns}
+    names, mnemonics = tables.flat("O"), tables.flat("o")
+    full = dict(zip(mnemonics, names, strict=True)) if len(mnemonics) == len(names) else {}
+    behind = 1 if columns and columns[0].name.lower() in _POINT_NUMBER else 0
+    axes: list[str] = []
+    for moved in commands.main_ranges(command):
+        place = command.ranges.index(moved) + behind
+        by_name = folded.get(moved.positioner.lower()) or folded.get(full.get(moved.positioner, "").lower())
+        if by_name is None and place >= len(columns):
+            return ()
+        axes.append(by_name or columns[place].name)
+    return tuple(axes)

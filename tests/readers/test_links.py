@@ -1,0 +1,134 @@
+"""HDF5 files point elsewhere in four ways; each is followed inside the beamtime's folder and nowhere else."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from catalog_builder.errors import CatalogError
+from catalog_builder.readers.complaints import Complaints
+from catalog_builder.readers.links import open_inside, walk_inside
+
+
+@pytest.fixture
+def beamtime(tmp_path: Path) -> Path:
+    """Give a beamtime's folder; beside it lies another one, with a secret."""
+    inside, outside = tmp_path / "mine", tmp_path / "other"
+    for folder in (inside, outside):
+        folder.mkdir()
+        with h5py.File(folder / "source.h5", "w") as file:
+            file["data"] = np.arange(4.0)
+        (folder / "raw.bin").write_bytes(np.arange(4.0).tobytes())
+    return inside
+
+
+def written(path: Path, name: str, item: Any) -> Path:
+    with h5py.File(path, "a") as file:
+        if isinstance(item, h5py.VirtualLayout):
+            file.create_virtual_dataset(name, item, fillvalue=-1)
+        else:
+            file[name] = item
+    return path
+
+
+def layout(*sources: str) -> Any:
+    made = h5py.VirtualLayout(shape=(len(sources), 4), dtype="f8")
+    for row, source in enumerate(sources):
+        made[row] = h5py.VirtualSource(source, "data", shape=(4,))
+    return made
+
+
+def values(path: Path, boundary: Path, name: str = "entry/data") -> Any:
+    with open_inside(path, boundary) as inside:
+        return inside.at(inside.root, name)[()].tolist()
+
+
+def test_an_external_link_inside_is_followed(beamtime: Path) -> None:
+    path = written(beamtime / "a.h5", "entry/data", h5py.ExternalLink("source.h5", "/data"))
+    assert values(path, beamtime) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("way", ["relative", "absolute", "symlink", "soft", "chain"])
+def test_an_external_link_that_leads_out_is_not_followed(beamtime: Path, way: str) -> None:
+    outside = beamtime.parent / "other" / "source.h5"
+    (beamtime / "sneaky.h5").symlink_to(outside)
+    target = {"relative": "../other/source.h5", "absolute": str(outside)}.get(way, "sneaky.h5")
+    path = written(beamtime / "a.h5", "elsewhere", h5py.ExternalLink(target, "/data"))
+    name = "elsewhere"
+    if way == "soft":
+        written(path, "entry/data", h5py.SoftLink("/elsewhere"))
+        name = "entry/data"
+    if way == "chain":
+        path = written(beamtime / "b.h5", "entry/data", h5py.ExternalLink("a.h5", "/elsewhere"))
+        name = "entry/data"
+    with pytest.raises(CatalogError, match="leads out of the beamtime's folder and is not followed"):
+        values(path, beamtime, name)
+
+
+def test_a_virtual_dataset_reads_sources_inside(beamtime: Path) -> None:
+    path = written(beamtime / "a.h5", "entry/data", layout("source.h5"))
+    assert values(path, beamtime) == [[0, 1, 2, 3]]
+
+
+@pytest.mark.parametrize(
+    ("source", "what"),
+    [
+        ("../other/source.h5", "leads out of the beamtime's folder"),
+        ("lost.h5", "leads to lost.h5, which is not there"),
+        ("empty.h5", "holds no data"),
+        ("short.h5", "is shorter than what is taken from it"),
+        ("linking.h5", "leads out of the beamtime's folder"),
+    ],
+)
+def test_a_virtual_dataset_with_a_missing_or_foreign_source_is_refused(beamtime: Path, source: str, what: str) -> None:
+    with h5py.File(beamtime / "empty.h5", "w") as file:
+        file.create_dataset("data", shape=(4,), dtype="f8")
+    written(beamtime / "short.h5", "data", np.arange(2.0))
+    written(beamtime / "linking.h5", "data", h5py.ExternalLink("../other/source.h5", "/data"))
+    path = written(beamtime / "a.h5", "entry/data", layout("source.h5", source))
+    with pytest.raises(CatalogError, match=what):
+        values(path, beamtime)
+
+
+def test_a_virtual_dataset_made_of_itself_is_refused(beamtime: Path) -> None:
+    made = h5py.VirtualLayout(shape=(4,), dtype="f8")
+    made[:] = h5py.VirtualSource(".", "data", shape=(4,))
+    path = written(beamtime / "a.h5", "data", made)
+    with pytest.raises(CatalogError, match="go round in a circle"):
+        values(path, beamtime, "data")
+
+
+@pytest.mark.parametrize(
+    ("raw", "what"),
+    [("../other/raw.bin", "lie outside of the beamtime's folder"), ("lost.bin", "are not there")],
+)
+def test_external_storage_is_read_inside_and_refused_elsewhere(beamtime: Path, raw: str, what: str) -> None:
+    with h5py.File(beamtime / "a.h5", "w") as file:
+        file.create_dataset("near", shape=(4,), dtype="f8", external=[("raw.bin", 0, 32)])
+        file.create_dataset("far", shape=(4,), dtype="f8", external=[(raw, 0, 32)])
+    assert values(beamtime / "a.h5", beamtime, "near") == [0, 1, 2, 3]
+    with pytest.raises(CatalogError, match=what):
+        values(beamtime / "a.h5", beamtime, "far")
+
+
+def test_a_walk_goes_on_behind_what_it_must_not_follow_and_round_no_circle(beamtime: Path) -> None:
+    path = written(beamtime / "a.h5", "entry/out", h5py.ExternalLink("../other/source.h5", "/data"))
+    written(path, "entry/dangling", h5py.SoftLink("/nowhere"))
+    written(path, "entry/round", h5py.SoftLink("round"))
+    written(path, "entry/up", h5py.SoftLink("/entry"))
+    written(path, "entry/values", np.arange(3))
+    complaints = Complaints("a.h5")
+    with open_inside(path, beamtime) as inside:
+        met = [node.path for node in walk_inside(inside, inside.root["entry"], complaints)]
+    assert met == ["values"]
+    assert sorted(problem.where for problem in complaints.all()) == ["a.h5:dangling", "a.h5:out", "a.h5:round"]
+
+
+def test_a_fifo_a_link_names_is_not_opened(beamtime: Path) -> None:
+    os.mkfifo(beamtime / "pipe.h5")
+    path = written(beamtime / "a.h5", "entry/data", h5py.ExternalLink("pipe.h5", "/data"))
+    with pytest.raises(CatalogError, match="is not there"):
+        values(path, beamtime)
