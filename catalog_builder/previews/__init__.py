@@ -1,0 +1,122 @@
+"""Previews: the PNGs made of a scan, a small one of the first for lists.
+
+Knows which kinds there are, in what order they come and when there is none; does not know how one is drawn or
+where it is kept.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from catalog_builder.records import Command, Preview, Problem
+from catalog_builder.registry import Registry
+from catalog_builder.signals import Choice, Reading
+
+VERSION = 1
+"""Raised whenever the same reading would be drawn differently."""
+
+Kind = Literal["curve", "map", "frame"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A scan as it stands before whoever draws it."""
+
+    reading: Reading
+    command: Command
+    choice: Choice
+    title: str
+    """The scan's name."""
+    planned: int | None = None
+    """Points the command asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sketch:
+    """One picture, before it has its place among a scan's previews."""
+
+    kind: Kind
+    caption: str
+    large: bytes
+    """PNG, 880 x 536 px, to be shown at half that."""
+    small: bytes
+    """PNG, 176 x 88 px, to be shown at half that."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """What came of drawing one kind."""
+
+    sketches: tuple[Sketch, ...] = ()
+    reason: str | None = None
+    """Why there is no sketch, where something could have been expected."""
+    problems: tuple[Problem, ...] = ()
+
+
+class Drawer(Protocol):
+    """Draws one kind of preview."""
+
+    def __call__(self, subject: Subject) -> Attempt:
+        """Draw what the subject has of this kind; never raises for what a file holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawnImage:
+    """A preview and its bytes."""
+
+    preview: Preview
+    large: bytes
+    small: bytes | None
+    """Of the main preview only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """All previews of a scan, the main one first."""
+
+    images: tuple[DrawnImage, ...] = ()
+    no_preview: str | None = None
+    """In plain words, where there is no image."""
+    problems: tuple[Problem, ...] = ()
+
+
+DRAWERS: Registry[Drawer] = Registry(
+    "previews",
+    {
+        "map": "catalog_builder.previews.grids:draw_map",
+        "curve": "catalog_builder.previews.lines:draw_curve",
+        "frame": "catalog_builder.previews.images:draw_frames",
+    },
+)
+
+
+def draw(reading: Reading, command: Command, choice: Choice, title: str, planned: int | None = None) -> Drawing:
+    """Draw a scan's previews: a map where it has one, else its curve, then a frame of each detector.
+
+    The same scan gives the same bytes, whatever was drawn before it.
+
+    Parameters
+    ----------
+    title
+        The scan's name.
+    planned
+        Points the command asked for; a scan with fewer says so on the preview.
+    """
+    subject = Subject(reading=reading, command=command, choice=choice, title=title, planned=planned)
+    first = DRAWERS.get("map")(subject)
+    attempts = [first if first.sketches else DRAWERS.get("curve")(subject), DRAWERS.get("frame")(subject)]
+    sketches = [sketch for attempt in attempts for sketch in attempt.sketches]
+    reasons = dict.fromkeys(attempt.reason for attempt in attempts if attempt.reason)
+    return Drawing(
+        images=tuple(_placed(sketch, number) for number, sketch in enumerate(sketches, start=1)),
+        no_preview=None if sketches else "; ".join(reasons) or "there is nothing to draw",
+        problems=tuple(problem for attempt in attempts for problem in attempt.problems),
+    )
+
+
+def _placed(sketch: Sketch, number: int) -> DrawnImage:
+    name = "preview" if number == 1 else f"preview-{number}"
+    return DrawnImage(
+        preview=Preview(name=name, kind=sketch.kind, caption=sketch.caption),
+        large=sketch.large,
+        small=sketch.small if number == 1 else None,
+    )
