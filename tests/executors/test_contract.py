@@ -1,0 +1,61 @@
+"""What every executor promises, and what a dying worker costs."""
+
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from catalog_builder.executors import EXECUTORS
+from catalog_builder.executors.processes import AHEAD
+
+
+def squared(number: int) -> int:
+    return number * number
+
+
+def killed_by_13(number: int) -> int:
+    if number == 13:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def failing(number: int) -> int:
+    raise ValueError(f"number {number}")
+
+
+@pytest.mark.parametrize("name", list(EXECUTORS))
+def test_every_item_comes_back_once_with_its_result(name: str) -> None:
+    done = list(EXECUTORS.get(name).run(squared, range(20), 2))
+    assert sorted((each.item, each.result) for each in done) == [(n, n * n) for n in range(20)]
+
+
+@pytest.mark.parametrize("name", list(EXECUTORS))
+def test_no_items_give_nothing(name: str) -> None:
+    assert list(EXECUTORS.get(name).run(squared, [], 2)) == []
+
+
+@pytest.mark.parametrize("name", list(EXECUTORS))
+def test_an_exception_out_of_the_task_comes_through(name: str) -> None:
+    with pytest.raises(ValueError, match="number 1"):
+        list(EXECUTORS.get(name).run(failing, [1], 1))
+
+
+def test_a_worker_that_dies_costs_the_item_it_held_and_no_other() -> None:
+    done = {each.item: each.result for each in EXECUTORS.get("processes").run(killed_by_13, range(20), 2)}
+    assert done == {n: None if n == 13 else n for n in range(20)}
+
+
+def test_items_are_taken_a_few_ahead_of_the_workers_never_all() -> None:
+    taken = 0
+
+    def endless() -> Iterator[int]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield taken
+
+    results = EXECUTORS.get("processes").run(squared, endless(), 2)
+    next(results)
+    assert taken <= 2 * AHEAD
+    results.close()  # type: ignore[attr-defined]
