@@ -1,0 +1,328 @@
+"""Answering searches: what the caller may see first, then the query, facets and order, over all segments.
+
+Knows generations, datasets of scans, counting and sorting; does not know how a caller's rights come about. Nothing of
+a document the caller may not see enters any number, order or message.
+"""
+
+import functools
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog_builder.errors import CatalogError
+from catalog_builder.facets import MOST_PER_PAGE, MOST_VALUES, SORTS, FacetCount, Hit, SearchRequest, SearchResult
+from catalog_builder.search.columns import Ints, Mask, Numbered
+from catalog_builder.search.evaluation import Evaluator
+from catalog_builder.search.generations import Damaged, Generation, Part, manifest_path, read_dead, read_generation
+from catalog_builder.search.query import Everything, Node, parsed
+from catalog_builder.search.segments import FACET_NAMES, Segment
+
+_TRIES = 20
+"""Times a generation is read again because it was replaced while it was being opened."""
+
+_Stamp = tuple[int, int, int]
+
+
+class _Shared:
+    """A segment with what relates its numbers to those of all segments; lives as long as the segment does."""
+
+    def __init__(self, segment: Segment, values: Mapping[str, Numbered[str]], datasets: Numbered[str]) -> None:
+        self.segment = segment
+        self.evaluator = Evaluator(segment)
+        self.facet_numbers = {name: _numbers(values[name], segment.facet(name)[2]) for name in FACET_NAMES}
+        self.dataset: Ints = _numbers(datasets, segment.datasets)[segment.dataset]
+
+
+def _numbers(known: Numbered[str], values: Iterable[str]) -> Ints:
+    return np.array([known.number(value) for value in values], np.int32)
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """A segment as one generation sees it."""
+
+    shared: _Shared
+    alive: Mask
+    stands_alone: Mask
+    """Datasets none of whose scans is alive: they speak for themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    views: tuple[_View, ...]
+    datasets: int
+    """Numbers given to datasets so far."""
+
+
+class Searcher:
+    """Answers searches over the index in a folder, always from its newest generation.
+
+    One object serves many threads.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._stamp: _Stamp | None = None
+        self._snapshot = _Snapshot((), 0)
+        self._open: dict[str, _Shared] = {}
+        self._values: dict[str, Numbered[str]] = {name: Numbered() for name in FACET_NAMES}
+        self._datasets: Numbered[str] = Numbered()
+
+    def search(self, request: SearchRequest, allowed: frozenset[str] | None) -> SearchResult:
+        """Answer a request from the documents of the allowed beamtimes; None allows all.
+
+        Raises QueryMistake where the query cannot be understood, CatalogError where the request is out of bounds or
+        the index cannot be read. An index that does not exist yet has no documents.
+        """
+        started = time.perf_counter()
+        query, snapshot, found = self._found(request, allowed)
+        total = _total(found)
+        hits = _page(found, query, request, snapshot.datasets) if total else ()
+        facets = {name: self._counts(found, name, request.chosen.get(name, ())) for name in FACET_NAMES}
+        took = (time.perf_counter() - started) * 1000
+        return SearchResult(level=request.level, total=total, hits=hits, facets=facets, took_ms=took)
+
+    def count(self, request: SearchRequest, allowed: frozenset[str] | None) -> int:
+        """Give the number of hits alone."""
+        return _total(self._found(request, allowed)[2])
+
+    def _found(
+        self, request: SearchRequest, allowed: frozenset[str] | None
+    ) -> tuple[Node, _Snapshot, list["_Matched"]]:
+        _check(request)
+        query = parsed(request.q)
+        snapshot = self._current()
+        found = [_Matched(view, _visible(view, allowed)) for view in snapshot.views]
+        _evaluate(found, query, request, snapshot.datasets)
+        return query, snapshot, found
+
+    def _counts(self, found: Iterable["_Matched"], name: str, chosen: tuple[str, ...]) -> tuple[FacetCount, ...]:
+        known = self._values[name]
+        counts = np.zeros(len(known), np.int64)
+        for matched in found:
+            documents, numbers, _ = matched.view.shared.segment.facet(name)
+            mine = matched.without_choice_of(name)
+            if len(documents) and mine.any():
+                shared = matched.view.shared.facet_numbers[name]
+                local = np.bincount(numbers[mine[documents]], minlength=len(shared))
+                counts[shared] += local
+        pairs = [(known.values[n], int(counts[n])) for n in np.flatnonzero(counts).tolist()]
+        pairs.sort(key=lambda pair: (-pair[1], pair[0]))
+        listed = dict(pairs[:MOST_VALUES])
+        everything = dict(pairs)
+        listed |= {value: everything.get(value, 0) for value in sorted(set(chosen)) if value not in listed}
+        return tuple(FacetCount(value=value, count=count) for value, count in listed.items())
+
+    def _current(self) -> _Snapshot:
+        """Give the newest generation, opened."""
+        if _stamp(self._folder) == self._stamp:
+            return self._snapshot
+        with self._lock:
+            for attempt in range(_TRIES):
+                stamp = _stamp(self._folder)
+                if stamp == self._stamp:
+                    break
+                try:
+                    self._snapshot = self._opened(stamp)
+                    self._stamp = stamp
+                    break
+                except (Damaged, OSError, ValueError, KeyError) as exc:
+                    if _stamp(self._folder) == stamp or attempt == _TRIES - 1:
+                        raise CatalogError(str(exc), where=self._folder, remedy="build the catalogue again") from exc
+            return self._snapshot
+
+    def _opened(self, stamp: _Stamp | None) -> _Snapshot:
+        generation = read_generation(self._folder) if stamp is not None else Generation()
+        opened = {part.segment: self._open.get(part.segment) or self._share(part) for part in generation.parts}
+        alive = [_alive(self._folder, part) for part in generation.parts]
+        self._open = opened
+        has_scans = np.zeros(len(self._datasets), np.bool_)
+        for shared, living in zip(opened.values(), alive, strict=True):
+            has_scans[shared.dataset[living & shared.segment.is_scan]] = True
+        views = tuple(
+            _View(shared, living, living & ~shared.segment.is_scan & ~has_scans[shared.dataset])
+            for shared, living in zip(opened.values(), alive, strict=True)
+        )
+        return _Snapshot(views, len(has_scans))
+
+    def _share(self, part: Part) -> _Shared:
+        return _Shared(Segment(self._folder / part.segment), self._values, self._datasets)
+
+
+class _Matched:
+    """What a request finds in one segment."""
+
+    def __init__(self, view: _View, visible: Mask) -> None:
+        self.view = view
+        self.visible = visible
+        """Documents the caller may see, of both levels."""
+        self.satisfying: Mask = visible
+        """Visible documents that satisfy the query themselves, of both levels."""
+        self.found: Mask = visible
+        """Hits of the query, before any facet is chosen."""
+        self._choices: dict[str, Mask] = {}
+
+    def choose(self, chosen: Mapping[str, tuple[str, ...]]) -> None:
+        """Take up what is chosen of each facet."""
+        for name, wanted in chosen.items():
+            if not wanted:
+                continue
+            documents, numbers, values = self.view.shared.segment.facet(name)
+            any_of = frozenset(wanted)
+            fits = np.fromiter((value in any_of for value in values), np.bool_, len(values))
+            mask = np.zeros(len(self.found), np.bool_)
+            if len(values):
+                mask[documents[fits[numbers]]] = True
+            self._choices[name] = mask
+
+    def without_choice_of(self, name: str | None) -> Mask:
+        """Give the hits, as if nothing were chosen of this facet."""
+        masks = [mask for facet, mask in self._choices.items() if facet != name]
+        return functools.reduce(np.logical_and, masks, self.found)
+
+    @property
+    def hits(self) -> Mask:
+        return self.without_choice_of(None)
+
+
+def _total(found: Iterable[_Matched]) -> int:
+    return sum(int(np.count_nonzero(matched.hits)) for matched in found)
+
+
+def _check(request: SearchRequest) -> None:
+    if request.sort.removeprefix("-") not in SORTS:
+        raise CatalogError(f"cannot sort by {request.sort!r}", where="sort")
+    if not (1 <= request.per_page <= MOST_PER_PAGE and request.page >= 1):
+        raise CatalogError(f"a page has 1 to {MOST_PER_PAGE} rows, and the first page is 1", where="page")
+    unknown = sorted(request.chosen.keys() - set(FACET_NAMES))
+    if unknown:
+        raise CatalogError(f"no facet {unknown[0]!r}")
+
+
+def _stamp(folder: Path) -> _Stamp | None:
+    try:
+        status = manifest_path(folder).stat()
+    except FileNotFoundError:
+        return None
+    except OSError as exc:
+        raise CatalogError("the search index cannot be read", where=folder) from exc
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def _alive(folder: Path, part: Part) -> Mask:
+    alive = np.ones(part.count, np.bool_)
+    alive[read_dead(folder, part)] = False
+    return alive
+
+
+def _visible(view: _View, allowed: frozenset[str] | None) -> Mask:
+    if allowed is None:
+        return view.alive
+    segment = view.shared.segment
+    open_to_caller = np.fromiter((b in allowed for b in segment.beamtimes), np.bool_, len(segment.beamtimes))
+    return view.alive & open_to_caller[segment.beamtime]
+
+
+def _evaluate(found: list[_Matched], query: Node, request: SearchRequest, datasets: int) -> None:
+    """Find what satisfies the query at the level asked for, and take up what is chosen.
+
+    A dataset is found when one of its scans alone satisfies the query; one without scans when it does itself.
+    """
+    for matched in found:
+        if not isinstance(query, Everything):
+            matched.satisfying = matched.visible & matched.view.shared.evaluator.mask(query)
+    if request.level == "scan":
+        for matched in found:
+            matched.found = matched.satisfying & matched.view.shared.segment.is_scan
+    else:
+        by_scan = np.zeros(datasets, np.bool_)
+        for matched in found:
+            shared = matched.view.shared
+            by_scan[shared.dataset[matched.satisfying & shared.segment.is_scan]] = True
+        for matched in found:
+            shared = matched.view.shared
+            itself = matched.satisfying & matched.view.stands_alone
+            matched.found = matched.visible & ~shared.segment.is_scan & (by_scan[shared.dataset] | itself)
+    for matched in found:
+        matched.choose(request.chosen)
+
+
+def _page(found: list[_Matched], query: Node, request: SearchRequest, datasets: int) -> tuple[Hit, ...]:
+    """Give the rows of the page asked for: the first ones of each segment are enough to know the first of all."""
+    name, descending = request.sort.removeprefix("-"), request.sort.startswith("-")
+    needed = request.page * request.per_page
+    if name == "relevance":
+        candidates = _by_relevance(found, query, request.level, datasets, needed, worst_first=descending)
+    else:
+        candidates = [c for m in found for c in _by_column(m, name, needed, descending=descending)]
+        candidates.sort(key=lambda c: c.key)
+        candidates.sort(key=lambda c: c.value, reverse=descending)
+        candidates.sort(key=lambda c: c.missing)
+    chosen = candidates[needed - request.per_page : needed]
+    return tuple(Hit(key=c.key, fields=c.segment.row(c.number)) for c in chosen)
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    segment: Segment
+    number: int
+    key: str
+    value: Any = None
+    """What it is sorted by: text or number, the same kind for all."""
+    missing: bool = False
+
+
+def _by_column(matched: _Matched, name: str, most: int, *, descending: bool) -> list[_Candidate]:
+    """Give a segment's first hits in the order of a column, then of the keys; missing values last."""
+    segment = matched.view.shared.segment
+    hits = np.flatnonzero(matched.hits)
+    values = segment.sort_values(name)
+    places = segment.sort_places(name)[hits].astype(np.int64)
+    ordered = np.where(places < 0, len(values), len(values) - 1 - places if descending else places)
+    first = _first(hits, (ordered << 32) | segment.rank[hits], most)
+    zero: str | float = 0.0 if name == "date" else ""
+    column = segment.sort_places(name)
+    return [
+        _Candidate(segment, n, segment.key(n), values[column[n]] if column[n] >= 0 else zero, bool(column[n] < 0))
+        for n in first.tolist()
+    ]
+
+
+def _by_relevance(
+    found: list[_Matched], query: Node, level: str, datasets: int, most: int, *, worst_first: bool
+) -> list[_Candidate]:
+    """Give hits by score, then key; a dataset scores as the best of the scans that satisfy the query."""
+    scores = [matched.view.shared.evaluator.scores(query) for matched in found]
+    if level == "dataset":
+        best = np.zeros(datasets, np.float32)
+        for matched, scored in zip(found, scores, strict=True):
+            shared = matched.view.shared
+            speaking = matched.satisfying & (shared.segment.is_scan | matched.view.stands_alone)
+            np.maximum.at(best, shared.dataset[speaking], scored[speaking])
+        scores = [best[matched.view.shared.dataset] for matched in found]
+    sign = 1 if worst_first else -1
+    candidates: list[_Candidate] = []
+    for matched, scored in zip(found, scores, strict=True):
+        segment = matched.view.shared.segment
+        hits = np.flatnonzero(matched.hits)
+        # Weights and WHOLE are multiples of a half, so that sums are exact.
+        ordered = ((sign * scored[hits] * 2).astype(np.int64) << 32) + segment.rank[hits]
+        for n in _first(hits, ordered, most).tolist():
+            candidates.append(_Candidate(segment, n, segment.key(n), sign * float(scored[n])))
+    candidates.sort(key=lambda c: (c.value, c.key))
+    return candidates
+
+
+def _first(hits: NDArray[np.intp], order: NDArray[np.int64], most: int) -> NDArray[np.intp]:
+    """Give the hits that come first; the numbers that order them are all different."""
+    if most < len(hits):
+        near = np.argpartition(order, most)[:most]
+        hits, order = hits[near], order[near]
+    return hits[np.argsort(order)]

@@ -1,0 +1,218 @@
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from catalog_builder.facets import SearchRequest
+from catalog_builder.search import Document, Indexer, Searcher
+from catalog_builder.search import indexer as indexer_module
+
+
+def scan(name: str, *, title: str = "film", beamtime: str = "11017404", **numbers: float) -> Document:
+    return Document(
+        key=f"scan:{beamtime}/{name}",
+        level="scan",
+        beamtime=beamtime,
+        dataset=f"dataset:{beamtime}/{name[0]}",
+        texts={"name": (f"{beamtime}/{name}",), "title": (title,)},
+        facets={"flag": ("measurement",), "beamtime": (beamtime,)},
+        sorts={"name": name},
+        numbers=numbers,
+        fields={"title": title},
+    )
+
+
+def found(searcher: Searcher, q: str = "") -> list[tuple[str, object]]:
+    result = searcher.search(SearchRequest(q=q, level="scan", sort="name", per_page=100), None)
+    assert result.total == len(result.hits)
+    return [(hit.key.partition("/")[2], hit.fields["title"]) for hit in result.hits]
+
+
+def names(searcher: Searcher, q: str = "") -> list[str]:
+    return [name for name, _ in found(searcher, q)]
+
+
+def test_a_commit_is_seen_by_a_searcher_that_was_open_before(tmp_path: Path) -> None:
+    searcher, indexer = Searcher(tmp_path), Indexer(tmp_path)
+    assert names(searcher) == []
+
+    indexer.apply([scan("a1"), scan("a2")])
+    assert names(searcher) == ["a1", "a2"]
+
+    indexer.apply([scan("a1", title="crystal")], removals=["scan:11017404/a2"])
+    assert found(searcher) == [("a1", "crystal")]
+    assert names(searcher, "film") == []
+
+
+def test_a_key_that_comes_twice_leaves_its_last_document(tmp_path: Path) -> None:
+    Indexer(tmp_path).apply([scan("a1", title="first"), scan("a2"), scan("a1", title="second")])
+
+    assert found(Searcher(tmp_path)) == [("a1", "second"), ("a2", "film")]
+    assert names(Searcher(tmp_path), "first") == []
+
+
+def test_a_key_that_comes_twice_leaves_its_last_document_across_segments_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexer_module, "LARGEST_SEGMENT", 2)
+
+    Indexer(tmp_path).apply([scan("a1"), scan("a2"), scan("a1", title="again"), scan("a3"), scan("a4")])
+
+    assert found(Searcher(tmp_path)) == [("a1", "again"), ("a2", "film"), ("a3", "film"), ("a4", "film")]
+
+
+def test_a_key_that_is_removed_and_updated_stays(tmp_path: Path) -> None:
+    Indexer(tmp_path).apply([scan("a1")], removals=["scan:11017404/a1", "scan:11017404/unknown"])
+
+    assert names(Searcher(tmp_path)) == ["a1"]
+
+
+def test_replacing_a_beamtime_removes_what_is_gone_and_leaves_other_beamtimes_alone(tmp_path: Path) -> None:
+    indexer = Indexer(tmp_path)
+    indexer.apply([scan("a1"), scan("a2"), scan("a3"), scan("b1", beamtime="11000001")])
+
+    indexer.replace_beamtime("11017404", [scan("a2", title="new"), scan("a3"), scan("a4")])
+
+    assert found(Searcher(tmp_path)) == [("a2", "new"), ("a3", "film"), ("a4", "film"), ("b1", "film")]
+    assert indexer.beamtimes() == {"11017404", "11000001"}
+    indexer.remove_beamtime("11017404")
+    assert indexer.beamtimes() == {"11000001"}
+
+
+def test_replacing_a_beamtime_by_what_it_is_writes_nothing(tmp_path: Path) -> None:
+    indexer = Indexer(tmp_path)
+    indexer.apply([scan("a1", chi=1.5), scan("a2")])
+    before = (tmp_path / "manifest.json").stat()
+
+    indexer.replace_beamtime("11017404", iter([scan("a1", chi=1.5), scan("a2")]))
+
+    assert (tmp_path / "manifest.json").stat() == before
+
+
+def test_a_commit_that_dies_while_it_writes_leaves_what_was_there(tmp_path: Path) -> None:
+    Indexer(tmp_path).apply([scan("a1")])
+
+    def dying() -> Iterator[Document]:
+        yield scan("a1", title="half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Indexer(tmp_path).apply(dying())
+    assert found(Searcher(tmp_path)) == [("a1", "film")]
+
+
+def test_a_commit_that_dies_before_the_switch_leaves_what_was_there_and_the_next_one_clears_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Indexer(tmp_path).apply([scan("a1"), scan("a2")])
+    searcher = Searcher(tmp_path)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(indexer_module, "write_generation", killed)
+        with pytest.raises(KeyboardInterrupt):
+            Indexer(tmp_path).apply([scan("a1", title="half")])
+    assert found(searcher) == found(Searcher(tmp_path)) == [("a1", "film"), ("a2", "film")]
+
+    Indexer(tmp_path).apply([scan("a3")])
+    assert names(searcher) == ["a1", "a2", "a3"]
+    manifest = (tmp_path / "manifest.json").read_text()
+    assert all(path.name in manifest for path in tmp_path.iterdir() if path.name != "manifest.json")
+
+
+def test_a_folder_without_an_index_needs_everything_until_it_is_finished(tmp_path: Path) -> None:
+    indexer = Indexer(tmp_path / "index")
+    assert indexer.needs_all
+    indexer.apply([scan("a1")])
+    assert Indexer(tmp_path / "index").needs_all
+    indexer.finish()
+    assert not Indexer(tmp_path / "index").needs_all
+
+
+@pytest.mark.parametrize("damage", ["manifest", "columns", "postings", "format"])
+def test_a_damaged_or_foreign_index_is_started_afresh_and_says_so(tmp_path: Path, damage: str) -> None:
+    indexer = Indexer(tmp_path)
+    indexer.apply([scan("a1"), scan("a2")])
+    indexer.finish()
+    manifest = tmp_path / "manifest.json"
+    match damage:
+        case "manifest":
+            manifest.write_text("{")
+        case "format":
+            manifest.write_text(manifest.read_text().replace('"format": 1', '"format": 99'))
+        case "columns":
+            path = next(tmp_path.glob("segment-*/columns.bin"))
+            path.write_bytes(path.read_bytes()[:100])
+        case _:
+            next(tmp_path.glob("segment-*/postings/*.pst")).write_bytes(b"")
+
+    again = Indexer(tmp_path)
+    assert again.needs_all
+    again.apply([scan("a3")])
+    assert names(Searcher(tmp_path)) == ["a3"]
+
+
+def test_two_that_write_in_turn_see_each_others_commits(tmp_path: Path) -> None:
+    one, two = Indexer(tmp_path), Indexer(tmp_path)
+    one.apply([scan("a1")])
+    two.apply([scan("a2")])
+    one.apply([scan("a1", title="newer")])
+
+    assert found(Searcher(tmp_path)) == [("a1", "newer"), ("a2", "film")]
+
+
+def test_many_small_commits_are_merged_in_passing_and_lose_nothing(tmp_path: Path) -> None:
+    indexer, searcher = Indexer(tmp_path), Searcher(tmp_path)
+    for n in range(20):
+        indexer.apply([scan(f"a{n:02d}", title=f"word{n:02d}", chi=float(n))])
+
+    assert len(list(tmp_path.glob("segment-*"))) < 10
+    assert names(searcher) == [f"a{n:02d}" for n in range(20)]
+    assert names(searcher, "word07") == ["a07"]
+    assert names(searcher, '"word07"') == ["a07"]
+    assert names(searcher, "chi:>17") == ["a18", "a19"]
+    indexer.merge()
+    assert found(searcher) == [(f"a{n:02d}", f"word{n:02d}") for n in range(20)]
+
+
+_NAMES = st.sampled_from(["a1", "a2", "a3", "b1", "b2"])
+_COMMIT = st.tuples(
+    st.lists(st.tuples(_NAMES, st.sampled_from(["red", "green", "blue"]))), st.lists(_NAMES), st.booleans()
+)
+
+
+@settings(max_examples=15, deadline=None)
+@given(commits=st.lists(_COMMIT, max_size=8))
+def test_after_any_commits_the_index_holds_what_was_said_last(
+    commits: list[tuple[list[tuple[str, str]], list[str], bool]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("index")
+    indexer, searcher = Indexer(folder), Searcher(folder)
+    expected: dict[str, str] = {}
+    for updates, removals, merge in commits:
+        indexer.apply([scan(name, title=title) for name, title in updates], [f"scan:11017404/{n}" for n in removals])
+        expected = {name: title for name, title in expected.items() if name not in removals} | dict(updates)
+        if merge:
+            indexer.merge()
+        assert found(searcher) == sorted(expected.items())
+        for word in ("red", "green", "blue"):
+            assert names(searcher, word) == sorted(name for name, title in expected.items() if title == word)
+
+
+def test_what_a_document_shows_and_says_survives_a_merge_whole(tmp_path: Path) -> None:
+    odd = replace(
+        scan("a1"), texts={"title": ("Grün 00173", "second text")}, facets={}, sorts={}, fields={"title": "ü\x00"}
+    )
+    indexer = Indexer(tmp_path)
+    indexer.apply([odd, scan("a2"), scan("a3"), scan("a4"), scan("a5")])
+    indexer.apply([], removals=[f"scan:11017404/a{n}" for n in (2, 3, 4)])
+
+    assert found(Searcher(tmp_path), "173") == [("a1", "ü\x00")]
+    assert names(Searcher(tmp_path), '"grun 00173"') == ["a1"]
+    assert names(Searcher(tmp_path), '"00173 second"') == []
+    assert names(Searcher(tmp_path)) == ["a5", "a1"]

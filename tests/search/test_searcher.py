@@ -1,0 +1,293 @@
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from catalog_builder.errors import CatalogError
+from catalog_builder.facets import MOST_VALUES, FacetCount, SearchRequest
+from catalog_builder.search import Document, Indexer, QueryMistake, Searcher
+
+MINE = frozenset({"11000001"})
+
+
+def scan(
+    name: str,
+    *,
+    beamtime: str = "11000001",
+    dataset: str = "a",
+    texts: dict[str, tuple[str, ...]] | None = None,
+    flags: tuple[str, ...] = ("measurement",),
+    sorts: dict[str, str | float] | None = None,
+    numbers: dict[str, float] | None = None,
+) -> Document:
+    return Document(
+        key=f"scan:{beamtime}/{name}",
+        level="scan",
+        beamtime=beamtime,
+        dataset=f"dataset:{beamtime}/{dataset}",
+        texts={"name": (name,)} if texts is None else texts,
+        facets={"flag": flags, "beamtime": (beamtime,)},
+        sorts=sorts or {},
+        numbers=numbers or {},
+    )
+
+
+def dataset(slug: str, *, beamtime: str = "11000001", flags: tuple[str, ...] = ("measurement",)) -> Document:
+    key = f"dataset:{beamtime}/{slug}"
+    return Document(
+        key=key,
+        level="dataset",
+        beamtime=beamtime,
+        dataset=key,
+        texts={"title": (f"set {slug}",)},
+        facets={"flag": flags, "beamtime": (beamtime,)},
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def searcher_of(folder: Path, documents: Iterable[Document]) -> Searcher:
+    Indexer(folder).apply(documents)
+    return Searcher(folder)
+
+
+def names(searcher: Searcher, request: SearchRequest, allowed: frozenset[str] | None = None) -> list[str]:
+    return [hit.key.partition("/")[2] for hit in searcher.search(request, allowed).hits]
+
+
+def test_words_found_whole_come_before_those_that_only_begin_so_whatever_field_they_are_in(folder: Path) -> None:
+    searcher = searcher_of(
+        folder,
+        [
+            scan("begins", texts={"name": ("sto20",), "sample": ("sto21",)}),
+            scan("whole", texts={"flag": ("sto",)}),
+            scan("whole_in_name", texts={"name": ("sto",)}),
+        ],
+    )
+
+    request = SearchRequest(q="sto", level="scan", sort="relevance")
+    assert names(searcher, request) == ["whole_in_name", "whole", "begins"]
+    backwards = SearchRequest(q="sto", level="scan", sort="-relevance")
+    assert names(searcher, backwards) == ["begins", "whole", "whole_in_name"]
+
+
+def test_missing_values_come_last_in_both_directions_and_equal_ones_in_order_of_their_keys(folder: Path) -> None:
+    searcher = searcher_of(
+        folder,
+        [
+            scan("d"),
+            scan("c", sorts={"date": 2.0}),
+            scan("b", sorts={"date": 2.0}),
+            scan("a", sorts={"date": float("nan")}),
+            scan("e", sorts={"date": 1.0}),
+        ],
+    )
+
+    assert names(searcher, SearchRequest(level="scan", sort="date")) == ["e", "b", "c", "a", "d"]
+    assert names(searcher, SearchRequest(level="scan", sort="-date")) == ["b", "c", "e", "a", "d"]
+
+
+def test_pages_follow_each_other_over_all_segments(folder: Path) -> None:
+    indexer = Indexer(folder)
+    for start in range(3):
+        indexer.apply(scan(f"a{n:02d}", sorts={"name": f"{n:02d}"}) for n in range(start, 30, 3))
+    searcher = Searcher(folder)
+
+    pages = [names(searcher, SearchRequest(level="scan", sort="name", page=p, per_page=7)) for p in range(1, 7)]
+
+    assert [name for page in pages for name in page] == [f"a{n:02d}" for n in range(30)]
+    assert pages[-1] == []
+
+
+def test_a_dataset_is_found_only_when_one_of_its_scans_satisfies_all_together(folder: Path) -> None:
+    searcher = searcher_of(
+        folder,
+        [
+            dataset("a"),
+            scan("a1", dataset="a", numbers={"energy": 10.0, "chi": 1.0}),
+            scan("a2", dataset="a", numbers={"energy": 20.0, "chi": 2.0}),
+        ],
+    )
+
+    assert names(searcher, SearchRequest(q="energy:>15 chi:>1")) == ["a"]
+    assert names(searcher, SearchRequest(q="energy:>15 chi:<2")) == []
+    assert names(searcher, SearchRequest(q="NOT energy:>15 NOT chi:<2")) == []
+
+
+def test_a_dataset_whose_last_scan_was_removed_speaks_for_itself(folder: Path) -> None:
+    others = [scan(f"b{n}", dataset="b") for n in range(9)]
+    searcher = searcher_of(folder, [dataset("a"), scan("a1", dataset="a"), scan("a2", dataset="a"), *others])
+    assert names(searcher, SearchRequest(q="NOT a1")) == ["a"]
+    assert names(searcher, SearchRequest(q="set")) == []
+
+    Indexer(folder).apply([], removals=["scan:11000001/a1", "scan:11000001/a2"])
+    assert names(searcher, SearchRequest(q="set")) == ["a"]
+
+
+def test_a_dataset_scores_as_the_best_of_its_scans_that_satisfy_the_query(folder: Path) -> None:
+    searcher = searcher_of(
+        folder,
+        [
+            dataset("a"),
+            scan("a1", dataset="a", texts={"flag": ("sto",)}, numbers={"energy": 2.0}),
+            scan("a2", dataset="a", texts={"name": ("sto",)}, numbers={"energy": 1.0}),
+            dataset("b"),
+            scan("b1", dataset="b", texts={"title": ("sto",)}, numbers={"energy": 2.0}),
+        ],
+    )
+
+    assert names(searcher, SearchRequest(q="sto", sort="relevance")) == ["a", "b"]
+    assert names(searcher, SearchRequest(q="sto energy:>1", sort="relevance")) == ["b", "a"]
+
+
+def test_a_phrase_is_found_within_one_text_only_and_in_its_order(folder: Path) -> None:
+    searcher = searcher_of(
+        folder,
+        [
+            scan("apart", texts={"title": ("thin", "film")}),
+            scan("fields", texts={"title": ("thin",), "sample": ("film",)}),
+            scan("longer", texts={"title": ("thin films",)}),
+            scan("reverse", texts={"title": ("film thin",)}),
+            scan("right", texts={"title": ("a thin film of",)}),
+        ],
+    )
+
+    assert names(searcher, SearchRequest(q='"thin film"', level="scan")) == ["right"]
+    assert names(searcher, SearchRequest(q="thin_film", level="scan")) == ["longer", "right"]
+    assert names(searcher, SearchRequest(q="thin film", level="scan", per_page=100)) == [
+        "apart",
+        "fields",
+        "longer",
+        "reverse",
+        "right",
+    ]
+
+
+def test_numbers_compare_at_their_ends_and_a_quantity_goes_before_the_positioner_of_its_name(folder: Path) -> None:
+    searcher = searcher_of(
+        folder,
+        [
+            scan("both", numbers={"energy": 1.0, "positioner.energy": 9.0}),
+            scan("none"),
+            scan("positioner", numbers={"positioner.energy": 2.0}),
+            scan("quantity", numbers={"energy": 3.0}),
+        ],
+    )
+
+    def found(q: str) -> list[str]:
+        return names(searcher, SearchRequest(q=q, level="scan"))
+
+    assert found("energy:>=2") == ["positioner", "quantity"]
+    assert found("energy:>2") == ["quantity"]
+    assert found("energy:<=2") == ["both", "positioner"]
+    assert found("energy:<2") == ["both"]
+    assert found("energy:1..2") == ["both", "positioner"]
+    assert found("energy:2") == ["positioner"]
+    assert found("positioner.energy:>5") == ["both"]
+    assert found("NOT energy:>0") == ["none"]
+
+
+def test_a_dataset_matches_any_of_its_flags_and_counts_of_a_facet_ignore_its_own_choice(folder: Path) -> None:
+    searcher = searcher_of(folder, [dataset("a", flags=("measurement", "alignment")), dataset("b")])
+
+    result = searcher.search(SearchRequest(chosen={"flag": ("alignment",)}), None)
+
+    assert [hit.key for hit in result.hits] == ["dataset:11000001/a"]
+    assert result.facets["flag"] == (FacetCount(value="measurement", count=2), FacetCount(value="alignment", count=1))
+    assert result.facets["beamtime"] == (FacetCount(value="11000001", count=1),)
+
+
+def test_a_chosen_value_is_listed_even_where_nothing_has_it_and_long_lists_are_cut(folder: Path) -> None:
+    searcher = searcher_of(folder, [dataset(f"d{n}", flags=(f"flag{n:03d}",)) for n in range(MOST_VALUES + 20)])
+
+    counts = searcher.search(SearchRequest(chosen={"flag": ("flag119", "no such")}), None).facets["flag"]
+
+    assert len(counts) == MOST_VALUES + 2
+    assert counts[-2:] == (FacetCount(value="flag119", count=1), FacetCount(value="no such", count=0))
+
+
+def test_what_the_caller_may_not_see_is_in_no_hit_total_or_count(folder: Path) -> None:
+    searcher = searcher_of(
+        folder, [dataset("a"), dataset("b", beamtime="11000002", flags=("secret",)), scan("x", beamtime="11000002")]
+    )
+
+    result = searcher.search(SearchRequest(), MINE)
+    assert result.total == 1
+    assert result.facets["flag"] == (FacetCount(value="measurement", count=1),)
+    assert searcher.count(SearchRequest(level="scan"), MINE) == 0
+    assert searcher.search(SearchRequest(), frozenset()).total == 0
+    assert searcher.count(SearchRequest(), None) == 2
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "*a*",
+        "??????*",
+        "w*",
+        "w0* " * 50,
+        "w " * 200,
+        "(" * 500 + "w" + ")" * 500,
+        "NOT " * 400 + "w",
+        "w" * 1_000_000,
+        "w\x00\x1b[31m\x7f\u202e\ud800",
+        "energy:-9e99..9e99",
+        "energy:>1e999",
+        "'; DROP TABLE scans; --",
+        "<script>alert(1)</script>",
+        '"' + "w " * 900 + '"',
+    ],
+)
+def test_a_hostile_query_gets_an_answer_or_a_clear_mistake_and_soon(query: str, folder: Path) -> None:
+    searcher = searcher_of(folder, [scan(f"w{n:04d}", numbers={"energy": n}) for n in range(300)])
+    started = time.process_time()
+    try:
+        assert searcher.search(SearchRequest(q=query, level="scan"), None).total <= 300
+    except QueryMistake as mistake:
+        assert len(str(mistake)) < 300  # noqa: PT017 - either outcome is right
+    assert time.process_time() - started < 0.5
+
+
+def test_a_request_out_of_bounds_is_refused(folder: Path) -> None:
+    searcher = Searcher(folder)
+    for request in (
+        SearchRequest(per_page=101),
+        SearchRequest(page=0),
+        SearchRequest(sort="colour"),
+        SearchRequest(chosen={"colour": ("red",)}),
+    ):
+        with pytest.raises(CatalogError):
+            searcher.search(request, None)
+
+
+def test_an_index_that_does_not_exist_has_nothing_and_a_damaged_one_says_what_to_do(folder: Path) -> None:
+    searcher = Searcher(folder / "index")
+    assert searcher.search(SearchRequest(), None).total == 0
+
+    (folder / "index").mkdir()
+    (folder / "index" / "manifest.json").write_text("{}")
+    with pytest.raises(CatalogError, match="build the catalogue again"):
+        searcher.search(SearchRequest(), None)
+
+    Indexer(folder / "index").apply([dataset("a")])
+    assert searcher.search(SearchRequest(), None).total == 1
+
+
+def test_many_threads_may_search_while_the_index_changes_and_each_sees_a_whole_generation(folder: Path) -> None:
+    indexer, searcher = Indexer(folder), Searcher(folder)
+    indexer.apply([scan("a0", flags=("flag0",)), scan("b0", flags=("flag0",))])
+
+    def look(_: int) -> tuple[int, int]:
+        result = searcher.search(SearchRequest(q="a0 OR b0", level="scan"), None)
+        return result.total, len(result.facets["flag"])
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = [pool.submit(look, n) for n in range(100)]
+        for n in range(1, 25):
+            indexer.apply([scan("a0", flags=(f"flag{n}",)), scan("b0", flags=(f"flag{n}",))])
+    assert {answer.result() for answer in answers} == {(2, 1)}
