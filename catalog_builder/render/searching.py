@@ -1,0 +1,239 @@
+"""What the search page shows beside its rows: toggles, filters, chips, sorting, pages, each with its address.
+
+Knows how a request changes by one step and the address of what it becomes; does not know how hits are found.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from catalog_builder.facets import FACETS, FacetCount, Hit, Level, SearchRequest, SearchResult, parameters_of
+from catalog_builder.records import Json
+from catalog_builder.render.addresses import search_address
+from catalog_builder.render.figures import ON_DISK
+from catalog_builder.render.paging import pager
+from catalog_builder.render.shapes import Pager
+
+SHOWN_VALUES = 6
+"""Values a filter shows before the rest folds away; chosen ones are always shown."""
+
+MOST_VALUES = 200
+"""Values a filter lists at all; the rest is reached by typing."""
+
+SEARCHABLE_FROM = 12
+"""Values from which a filter gets a box to find in it."""
+
+COLUMN_ORDER = ("keyword", "sample", "year", "proposal", "beamtime", "detector", "macro", "on_disk")
+"""Filters in the column, top down; any other facet follows. The flag's toggles stand above the table."""
+
+_LEVELS: tuple[tuple[Level, str], ...] = (("dataset", "datasets"), ("scan", "scans"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A value of a filter."""
+
+    value: str
+    label: str
+    count: int | None
+    """Hits that have it; None where that is not known."""
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """A facet as the column shows it."""
+
+    name: str
+    label: str
+    shown: tuple[Choice, ...]
+    folded: tuple[Choice, ...]
+    searchable: bool
+    unlisted: int
+    """Values beyond those listed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chip:
+    """Something that narrows the search, and the address of the search without it."""
+
+    label: str
+    value: str
+    without: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heading:
+    """A column of the table; without an address it cannot be sorted by."""
+
+    label: str
+    name: str
+    numeric: bool = False
+    address: str | None = None
+    order: str | None = None
+    """``ascending``, ``descending``, or None where the rows are not sorted by it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchView:
+    """All that the search page shows, rows included."""
+
+    request: SearchRequest
+    result: SearchResult | None
+    hits: tuple[Hit, ...]
+    toggles: tuple[Choice, ...]
+    levels: tuple[tuple[str, str, bool], ...]
+    """Word, address, and whether it is the present one."""
+    filters: tuple[Filter, ...]
+    chips: tuple[Chip, ...]
+    clear: str
+    headings: tuple[Heading, ...]
+    hidden: tuple[tuple[str, str], ...]
+    """Parameters the form keeps although nothing on it shows them."""
+    best_first: str | None
+    """Address of the search sorted by relevance; None where it is, or where there is no text to be relevant to."""
+    pages: Pager | None
+    with_energy: bool
+
+
+def search_view(
+    request: SearchRequest, result: SearchResult | None, flags: Sequence[str], energy_unit: str | None = None
+) -> SearchView:
+    """Put together what the page shows; without a result it still shows what was chosen."""
+    counted = {} if result is None else result.facets
+    request = _without_idle_flags(request, flags)
+    hits = () if result is None else result.hits
+    with_energy = any(hit.fields.get("energy") is not None for hit in hits)
+    return SearchView(
+        request=request,
+        result=result,
+        hits=hits,
+        toggles=_toggles(request, counted.get("flag", ()), flags),
+        levels=tuple(
+            (word, search_address(replace(request, level=level, page=1)), request.level == level)
+            for level, word in _LEVELS
+        ),
+        filters=_filters(request, counted),
+        chips=tuple(_chips(request)),
+        clear=search_address(replace(request, q="", chosen={}, page=1)),
+        headings=tuple(_headings(request, _energy_label(energy_unit) if with_energy else None)),
+        hidden=tuple(pair for pair in parameters_of(request) if pair[0] in ("level", "sort", "per_page")),
+        best_first=search_address(replace(request, sort="relevance", page=1))
+        if request.q and request.sort != "relevance"
+        else None,
+        pages=None if result is None else _pages(request, result.total),
+        with_energy=with_energy,
+    )
+
+
+def cell(hit: Hit, name: str) -> Json:
+    """Give a field of a hit, None where it has none."""
+    return hit.fields.get(name)
+
+
+def words(value: Json) -> list[str]:
+    """Give a field that holds several words (flags, keywords) as a list, whatever shape it came in."""
+    if isinstance(value, list):
+        return [str(one) for one in value if one is not None]
+    return [] if value in (None, "") else [str(value)]
+
+
+def _without_idle_flags(request: SearchRequest, flags: Sequence[str]) -> SearchRequest:
+    """All flags switched on are the same as none chosen: the toggles say what is shown."""
+    chosen = request.chosen.get("flag", ())
+    if not chosen or not set(flags) <= set(chosen):
+        return request
+    return replace(request, chosen={name: values for name, values in request.chosen.items() if name != "flag"})
+
+
+def _toggles(request: SearchRequest, counts: Sequence[FacetCount], flags: Sequence[str]) -> tuple[Choice, ...]:
+    chosen = request.chosen.get("flag", ())
+    known = {one.value: one.count for one in counts}
+    names = [*flags, *(name for name in [*known, *chosen] if name not in flags)]
+    return tuple(
+        Choice(
+            value=name, label=name, count=known.get(name, 0) if counts else None, chosen=not chosen or name in chosen
+        )
+        for name in dict.fromkeys(names)
+    )
+
+
+def _filters(request: SearchRequest, counted: Mapping[str, tuple[FacetCount, ...]]) -> tuple[Filter, ...]:
+    labels = {facet.name: facet.label for facet in FACETS if facet.name != "flag"}
+    order = [*(name for name in COLUMN_ORDER if name in labels), *(n for n in labels if n not in COLUMN_ORDER)]
+    made = (_filter(name, labels[name], request.chosen.get(name, ()), counted.get(name, ())) for name in order)
+    return tuple(one for one in made if one.shown)
+
+
+def _filter(name: str, label: str, chosen: Sequence[str], counts: Sequence[FacetCount]) -> Filter:
+    known = {one.value: one.count for one in counts}
+    first = [value for value in chosen if value not in known] + [one.value for one in counts if one.value in chosen]
+    others = [one.value for one in counts if one.value not in chosen]
+    room = max(SHOWN_VALUES - len(first), 2)
+    if len(others) == room + 1:
+        room += 1
+    choices = [
+        Choice(value=value, label=_label(name, value), count=known.get(value, 0), chosen=value in chosen)
+        for value in [*first, *others[:MOST_VALUES]]
+    ]
+    cut = len(first) + room
+    return Filter(
+        name=name,
+        label=label,
+        shown=tuple(choices[:cut]),
+        folded=tuple(choices[cut:]),
+        searchable=len(choices) >= SEARCHABLE_FROM,
+        unlisted=max(0, len(others) - MOST_VALUES),
+    )
+
+
+def _label(name: str, value: str) -> str:
+    return ON_DISK.get(value, value) if name == "on_disk" else value
+
+
+def _chips(request: SearchRequest) -> list[Chip]:
+    """Give a chip for the text and one for each chosen value."""
+    chips = []
+    if request.q:
+        chips.append(Chip(label="text", value=request.q, without=search_address(replace(request, q="", page=1))))
+    labels = {facet.name: facet.label.lower() for facet in FACETS}
+    for name, values in request.chosen.items():
+        for value in values:
+            rest = {**request.chosen, name: tuple(other for other in values if other != value)}
+            kept = {facet: left for facet, left in rest.items() if left}
+            without = search_address(replace(request, chosen=kept, page=1))
+            chips.append(Chip(label=labels.get(name, name), value=_label(name, value), without=without))
+    return chips
+
+
+def _energy_label(unit: str | None) -> str:
+    return f"Energy ({unit})" if unit else "Energy"
+
+
+def _headings(request: SearchRequest, energy: str | None) -> list[Heading]:
+    columns = [("Name", "name", False), ("Sample", "sample", False), ("Flag", "", False)]
+    if request.level == "dataset":
+        columns.append(("Scans", "", True))
+    columns += [("Date", "date", False), ("Beamtime ID", "beamtime", False), ("Proposal ID", "proposal", False)]
+    if energy:
+        columns.append((energy, "", True))
+    columns.append(("Data", "", False))
+    return [_heading(request, label, sort, numeric) for label, sort, numeric in columns]
+
+
+def _heading(request: SearchRequest, label: str, sort: str, numeric: bool) -> Heading:
+    if not sort:
+        return Heading(label=label, name=label.lower(), numeric=numeric)
+    present = request.sort.removeprefix("-") == sort
+    downward = request.sort.startswith("-")
+    turned = sort if present and downward else f"-{sort}" if present or sort == "date" else sort
+    return Heading(
+        label=label,
+        name=sort,
+        numeric=numeric,
+        address=search_address(replace(request, sort=turned, page=1)),
+        order=("descending" if downward else "ascending") if present else None,
+    )
+
+
+def _pages(request: SearchRequest, total: int) -> Pager:
+    return pager(request.page, total, request.per_page, lambda number: search_address(replace(request, page=number)))

@@ -1,0 +1,129 @@
+"""The pages the server answers with."""
+
+import re
+
+from catalog_builder.facets import FACETS, SearchRequest
+from catalog_builder.render import BeamtimeCard, CartLine, Renderer
+from catalog_builder.search.documents import WEIGHTS
+
+from .conftest import bare_beamtime, full_beamtime, hit, result, settings, text_of
+
+
+def test_home_lists_the_beamtimes_in_the_order_given(renderer: Renderer) -> None:
+    cards = [
+        BeamtimeCard(beamtime=full_beamtime("Films"), datasets=4, scans=2841),
+        BeamtimeCard(beamtime=bare_beamtime(), datasets=0, scans=0),
+    ]
+    text = text_of(renderer.home(cards))
+    assert "11017404 I-20230412 Films Films Films 2023-10-08 – 2023-10-12 4 2 841" in text
+
+
+def test_without_a_beamtime_home_says_what_to_do(renderer: Renderer) -> None:
+    assert "There is no beamtime here that you may see" in renderer.home([])
+
+
+def test_the_search_box_keeps_what_was_asked(renderer: Renderer) -> None:
+    page = renderer.search_page(SearchRequest(q='"a b" c'), result(), None)
+    assert 'value="&#34;a b&#34; c"' in page
+
+
+def test_the_form_keeps_level_and_order_but_goes_back_to_the_first_page(renderer: Renderer) -> None:
+    request = SearchRequest(level="scan", sort="name", page=3)
+    page = renderer.search_page(request, result(hit(), total=200), None)
+    hidden = re.findall(r'<input type="hidden" name="(\w+)" value="([\w-]+)">', page)
+    assert hidden == [("level", "scan"), ("sort", "name")]
+
+
+def test_without_a_choice_all_flags_are_shown(renderer: Renderer) -> None:
+    flags = {"measurement": 2310, "alignment": 409}
+    page = renderer.search_page(SearchRequest(), result(hit(), flag=flags), None)
+    toggles = re.findall(r'name="flag" form="filters" value="(\w+)"( checked)?', page)
+    assert toggles == [("measurement", " checked"), ("alignment", " checked"), ("calibration", " checked")]
+
+
+def test_all_flags_chosen_are_none_chosen(renderer: Renderer) -> None:
+    every = SearchRequest(chosen={"flag": ("measurement", "alignment", "calibration")})
+    assert renderer.search_page(every, result(hit()), None) == renderer.search_page(
+        SearchRequest(), result(hit()), None
+    )
+
+
+def test_an_empty_result_says_which_filter_to_drop(renderer: Renderer) -> None:
+    request = SearchRequest(q="film", chosen={"keyword": ("XRR", "GID")})
+    page = renderer.search_page(request, result(), None)
+    empty = page[page.index('class="empty"') :]
+    assert re.findall(r'<li><a href="([^"]+)"', empty) == [
+        "/search?keyword=GID&amp;keyword=XRR",
+        "/search?q=film&amp;keyword=GID",
+        "/search?q=film&amp;keyword=XRR",
+        "/search",
+    ]
+
+
+def test_a_mistake_is_shown_above_the_same_form(renderer: Renderer) -> None:
+    page = renderer.search_page(SearchRequest(q="(a"), None, "this bracket is not closed")
+    assert 'role="alert"' in page
+    assert "this bracket is not closed" in page
+    assert 'value="(a"' in page
+
+
+def test_a_page_beyond_the_last_leads_back_to_the_first(renderer: Renderer) -> None:
+    page = renderer.search_page(SearchRequest(q="a", page=9), result(total=40), None)
+    assert '<b>There is no such page.</b> <a href="/search?q=a"' in page
+
+
+def test_a_sorted_column_says_so_and_turns_round(renderer: Renderer) -> None:
+    page = renderer.search_page(SearchRequest(), result(hit()), None)
+    assert '<th scope="col" class="sorted" aria-sort="descending"><a href="/search?sort=date" data-live>Date ↓' in page
+
+
+def test_a_scan_shows_its_command_and_the_time_a_dataset_the_day(renderer: Renderer) -> None:
+    scans = text_of(renderer.search_page(SearchRequest(level="scan"), result(hit("ascan", "scan")), None))
+    datasets = text_of(renderer.search_page(SearchRequest(), result(hit()), None))
+    assert "2023-10-08 03:40" in scans
+    assert "2023-10-08" in datasets
+    assert "2023-10-08 03:40" not in datasets
+
+
+def test_the_cart_adds_up(renderer: Renderer) -> None:
+    lines = [
+        CartLine(key=f"scan:1/{n}", title=n, address=f"/{n}", beamtime="1", files=2, size=1500, on_disk="tape")
+        for n in ("a", "b")
+    ]
+    page = renderer.cart_page(lines)
+    assert "2 lines · 4 files · 3 kB" in text_of(page)
+    assert page.count('action="/cart/remove"') == 2
+
+
+def test_signing_in_keeps_where_to_go_and_the_name_typed(renderer: Renderer) -> None:
+    page = renderer.sign_in_page("/search?q=a&b", "The name or the password is wrong.", "visitor")
+    assert '<input type="hidden" name="next" value="/search?q=a&amp;b">' in page
+    assert 'value="visitor"' in page
+
+
+def test_the_status_page_shows_a_report_of_any_shape(renderer: Renderer) -> None:
+    report = {
+        "built": "2023-10-08T01:40:00+00:00",
+        "summary": {"pages_written": 12345},
+        "problems": [{"beamtime": "11017404", "where": "raw/a.fio:3", "what": "cut in the middle"}],
+    }
+    text = text_of(renderer.status_page(report))
+    assert "built 2023-10-08 03:40" in text
+    assert "pages written 12 345" in text
+    assert "11017404 raw/a.fio:3 cut in the middle" in text
+
+
+def test_help_names_every_field_the_search_knows(renderer: Renderer) -> None:
+    page = renderer.help_page("searching") or ""
+    for field in {*WEIGHTS, *(facet.name for facet in FACETS)}:
+        assert f"{field}:" in page
+
+
+def test_help_names_the_flags_of_the_site() -> None:
+    page = Renderer(settings(flags=("measurement", "dark"))).help_page("searching") or ""
+    assert "<code>dark</code>" in page
+
+
+def test_there_is_no_help_page_outside_the_folder(renderer: Renderer) -> None:
+    for name in ("nothing", "../base", "..%2fbase", "", "index.md", "a/b", "INDEX"):
+        assert renderer.help_page(name) is None
