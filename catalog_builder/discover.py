@@ -1,0 +1,352 @@
+"""Walking folders for beamtimes and their sources.
+
+Knows folders, suffixes and what belongs together by name; opens no file of data.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from catalog_builder.config import BeamtimeSettings
+from catalog_builder.errors import CatalogError
+from catalog_builder.records import Problem
+
+FRAME_SUFFIXES = frozenset({".cbf", ".tif", ".tiff", ".edf"})
+"""Files that hold one detector frame each."""
+
+_ID = r"(?P<id>[A-Za-z0-9][A-Za-z0-9._-]*)"
+_YEAR = r"(?P<year>\d{4})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeamtimeFolder:
+    """A beamtime's folder below a root."""
+
+    id: str
+    year: int | None
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundFile:
+    """A file as its folder tells of it."""
+
+    path: str
+    """Below the beamtime's folder."""
+    size: int
+    mtime_ns: int
+    inode: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundSeries:
+    """The files of one suffix in one folder, as one thing."""
+
+    path: str
+    """The folder, below the beamtime's folder; the file itself where ``suffix`` is empty."""
+    suffix: str
+    count: int
+    size: int
+    first_ns: int
+    last_ns: int
+    detector: str | None
+    """First folder below the scan's own, or None for files directly in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The files one reader reads together: a scan file, its namesakes of other formats, its folder of frames."""
+
+    beamtime: str
+    path: str
+    """Below ``raw/``: the first file, or the folder of a source that is frames alone."""
+    readers: tuple[str, ...]
+    """Name of the reader for each of ``files``, in the configured order."""
+    files: tuple[FoundFile, ...]
+    series: tuple[FoundSeries, ...] = ()
+
+    @property
+    def signature(self) -> str:
+        """Digest of everything that changes when a file does: path, size, mtime_ns, inode."""
+        return hashlib.sha256(repr((self.readers, self.files, self.series)).encode()).hexdigest()
+
+    @property
+    def newest_ns(self) -> int:
+        """Time of the newest file, ns since 1970."""
+        return max([f.mtime_ns for f in self.files] + [s.last_ns for s in self.series], default=0)
+
+
+@dataclass(slots=True)
+class Found:
+    """What walking one beamtime gave."""
+
+    sources: list[Source] = field(default_factory=list)
+    lists: list[FoundFile] = field(default_factory=list)
+    """``scicat-datasets-*.lst``."""
+    problems: list[Problem] = field(default_factory=list)
+
+
+def beamtimes(settings: BeamtimeSettings) -> tuple[list[BeamtimeFolder], list[Problem]]:
+    """Give all beamtime folders below the roots, by id.
+
+    Raises CatalogError where a root is missing or cannot be read: then nothing is known about what it holds.
+    """
+    found: dict[str, BeamtimeFolder] = {}
+    problems: list[Problem] = []
+    for root in settings.roots:
+        if not root.is_dir():
+            raise CatalogError(
+                "the folder of beamtimes is not there",
+                where=root,
+                remedy="mount it, or correct beamtimes.roots",
+            )
+        for folder in _matching(root, settings.pattern.split("/"), {}):
+            other = found.setdefault(folder.id, folder)
+            if other is not folder:
+                problems.append(Problem(where=str(folder.path), what=f"beamtime {folder.id} lies in {other.path} too"))
+    return sorted(found.values(), key=lambda folder: folder.id), problems
+
+
+def beamtime_folders(settings: BeamtimeSettings) -> dict[str, Path]:
+    """Give each beamtime's folder by id."""
+    return {folder.id: folder.path for folder in beamtimes(settings)[0]}
+
+
+def _matching(folder: Path, pattern: list[str], known: Mapping[str, str]) -> Iterator[BeamtimeFolder]:
+    """Descend one level of the pattern: ``{year}``, ``{id}``, ``*`` and plain names."""
+    if not pattern:
+        year = known.get("year")
+        yield BeamtimeFolder(id=known["id"], year=int(year) if year else None, path=folder)
+        return
+    if not re.search(r"[{*]", pattern[0]):
+        if (folder / pattern[0]).is_dir():
+            yield from _matching(folder / pattern[0], pattern[1:], known)
+        return
+    expression = re.escape(pattern[0]).replace(r"\{id\}", _ID).replace(r"\{year\}", _YEAR).replace(r"\*", ".*")
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as exc:
+        raise CatalogError(f"the folder cannot be read ({exc.strerror})", where=folder) from exc
+    for entry in entries:
+        match = re.fullmatch(expression, entry.name)
+        if match and entry.is_dir():
+            yield from _matching(folder / entry.name, pattern[1:], {**known, **match.groupdict()})
+
+
+@dataclass(slots=True)
+class _Folder:
+    """One listed folder."""
+
+    path: PurePosixPath
+    """Below the beamtime's folder."""
+    files: list[FoundFile]
+    folders: list[str]
+
+
+class Walk:
+    """One walk over a beamtime's raw folder.
+
+    Parameters
+    ----------
+    folder
+        The beamtime's folder.
+    suffixes
+        Reader names by suffix, in the configured order; ``""`` stands for files without one.
+    named_whole
+        Readers whose scans keep the file's whole name; such files own no folder and no namesakes.
+    """
+
+    def __init__(
+        self,
+        folder: BeamtimeFolder,
+        settings: BeamtimeSettings,
+        suffixes: Mapping[str, tuple[str, ...]],
+        named_whole: frozenset[str],
+    ) -> None:
+        self.folder = folder
+        self.settings = settings
+        self.suffixes = suffixes
+        self.named_whole = named_whole
+        self.raw = PurePosixPath(settings.raw)
+        self.found = Found()
+        readers = dict.fromkeys(reader for each in suffixes.values() for reader in each)
+        self.order = {reader: place for place, reader in enumerate(readers)}
+
+    def run(self) -> Found:
+        """Walk, and give what was found, sorted by path."""
+        if (self.folder.path / self.raw).is_dir():
+            self._walk(self.raw)
+        self.found.sources.sort(key=lambda source: source.path)
+        self.found.lists.sort(key=lambda file: file.path)
+        self.found.problems.sort(key=lambda problem: problem.where)
+        return self.found
+
+    def _walk(self, path: PurePosixPath) -> None:
+        here = self._listed(path)
+        if here is None:
+            return
+        owned: set[str] = set()
+        for (stem, alone), members in self._members(here).items():
+            series: list[FoundSeries] = []
+            if not alone:
+                owned.add(stem)
+                series += self._series(path / stem) if stem in here.folders else []
+                series += _loose_frames(here, stem)
+            self._add(members, series)
+        for name in here.folders:
+            if name in owned:
+                continue
+            series = self._series(path / name) if self._is_frames_alone(path / name) else []
+            if series:
+                self._add_frames(path / name, series)
+            else:
+                self._walk(path / name)
+
+    def _members(self, here: _Folder) -> dict[tuple[str, bool], list[tuple[str, FoundFile]]]:
+        """Group a folder's scan files by stem; a file that is named whole stands alone."""
+        members: dict[tuple[str, bool], list[tuple[str, FoundFile]]] = {}
+        for file in here.files:
+            name = PurePosixPath(file.path)
+            if name.match(self.settings.groups_file):
+                self.found.lists.append(file)
+                continue
+            for reader in self.suffixes.get(name.suffix.lower(), ())[:1]:
+                alone = reader in self.named_whole
+                members.setdefault((name.name if alone else name.stem, alone), []).append((reader, file))
+        for group in members.values():
+            group.sort(key=lambda member: (self.order[member[0]], member[1].path))
+        return members
+
+    def _add(self, members: list[tuple[str, FoundFile]], series: list[FoundSeries]) -> None:
+        first = PurePosixPath(members[0][1].path)
+        self.found.sources.append(
+            Source(
+                beamtime=self.folder.id,
+                path=str(first.relative_to(self.raw)),
+                readers=tuple(reader for reader, _ in members),
+                files=tuple(file for _, file in members),
+                series=tuple(series),
+            )
+        )
+
+    def _add_frames(self, path: PurePosixPath, series: list[FoundSeries]) -> None:
+        self.found.sources.append(
+            Source(
+                beamtime=self.folder.id,
+                path=str(path.relative_to(self.raw)),
+                readers=(),
+                files=(),
+                series=tuple(series),
+            )
+        )
+
+    def _is_frames_alone(self, path: PurePosixPath) -> bool:
+        """Tell whether a folder is a scan of frames without a scan file: ``<scan>/<detector>/<scan>_….nxs``."""
+        here = self._listed(path, quietly=True)
+        if here is None or here.files or not here.folders:
+            return False
+        files = [file for name in here.folders for file in self._files_of(path / name)]
+        own = re.compile(re.escape(path.name) + r"([_.-].*)?")
+        return bool(files) and all(own.fullmatch(PurePosixPath(file.path).stem) for file in files)
+
+    def _files_of(self, path: PurePosixPath) -> list[FoundFile]:
+        here = self._listed(path, quietly=True)
+        return [] if here is None else here.files
+
+    def _series(self, path: PurePosixPath, detector: str | None = None) -> list[FoundSeries]:
+        """Sum up a scan's own folder: one series a folder and suffix."""
+        here = self._listed(path)
+        if here is None:
+            return []
+        by_suffix: dict[str, list[FoundFile]] = {}
+        for file in here.files:
+            by_suffix.setdefault(PurePosixPath(file.path).suffix, []).append(file)
+        series = [_one_file(file, detector) for file in by_suffix.pop("", [])]
+        series += [
+            FoundSeries(
+                path=str(path),
+                suffix=suffix,
+                count=len(files),
+                size=sum(f.size for f in files),
+                first_ns=min(f.mtime_ns for f in files),
+                last_ns=max(f.mtime_ns for f in files),
+                detector=detector,
+            )
+            for suffix, files in sorted(by_suffix.items())
+        ]
+        for name in here.folders:
+            series += self._series(path / name, detector or name)
+        return series
+
+    def _listed(self, path: PurePosixPath, *, quietly: bool = False) -> _Folder | None:
+        """List a folder, sorted; what cannot be listed or leads elsewhere is a problem."""
+        files: list[FoundFile] = []
+        folders: list[str] = []
+        try:
+            with os.scandir(self.folder.path / path) as entries:
+                for entry in entries:
+                    if entry.name.startswith("."):
+                        continue
+                    self._sort_in(path, entry, files, folders, quietly)
+        except OSError as exc:
+            if not quietly:
+                self._problem(path, f"the folder cannot be read ({exc.strerror})")
+            return None
+        return _Folder(path, sorted(files, key=lambda file: file.path), sorted(folders))
+
+    def _sort_in(
+        self,
+        path: PurePosixPath,
+        entry: os.DirEntry[str],
+        files: list[FoundFile],
+        folders: list[str],
+        quietly: bool,
+    ) -> None:
+        if entry.is_symlink() and not self._stays_inside(Path(entry.path)):
+            if not quietly:
+                self._problem(
+                    path / entry.name, "a symbolic link that leads out of the beamtime or nowhere; not followed"
+                )
+        elif entry.is_symlink() and entry.is_dir():
+            if not quietly:
+                self._problem(path / entry.name, "a symbolic link to a folder; not followed")
+        elif entry.is_dir():
+            folders.append(entry.name)
+        elif entry.is_file():
+            stat = entry.stat()
+            files.append(
+                FoundFile(path=str(path / entry.name), size=stat.st_size, mtime_ns=stat.st_mtime_ns, inode=stat.st_ino)
+            )
+
+    def _stays_inside(self, path: Path) -> bool:
+        try:
+            return path.resolve(strict=True).is_relative_to(self.folder.path.resolve())
+        except (OSError, RuntimeError):
+            return False
+
+    def _problem(self, path: PurePosixPath, what: str) -> None:
+        self.found.problems.append(Problem(where=f"{self.folder.id}/{path}", what=what))
+
+
+def _loose_frames(here: _Folder, stem: str) -> list[FoundSeries]:
+    """Give frames that lie beside a scan file under exactly its stem, one series a suffix."""
+    return [
+        _one_file(file, None)
+        for file in here.files
+        if PurePosixPath(file.path).suffix.lower() in FRAME_SUFFIXES and PurePosixPath(file.path).stem == stem
+    ]
+
+
+def _one_file(file: FoundFile, detector: str | None) -> FoundSeries:
+    return FoundSeries(
+        path=file.path,
+        suffix="",
+        count=1,
+        size=file.size,
+        first_ns=file.mtime_ns,
+        last_ns=file.mtime_ns,
+        detector=detector,
+    )

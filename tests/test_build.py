@@ -1,0 +1,246 @@
+"""The whole story: what a build leaves, what the next one does, and what failure costs."""
+
+import json
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from catalog_builder.build import build
+from catalog_builder.errors import CatalogError
+from catalog_builder.facets import SearchRequest
+from catalog_builder.places import Places
+from catalog_builder.recordstore import RecordStore
+from catalog_builder.report import BuildSummary, PlainReporter
+from catalog_builder.search import Searcher
+
+from .conftest import Site, fio
+
+SPEC = """#F align.dat
+#E 1672531200
+#D Sun Jan 01 00:00:00 2023
+
+#S 1 ascan th 0 1 2 1
+#D Sun Jan 01 00:00:01 2023
+#N 2
+#L Theta  Detector
+0 1
+0.5 20
+1 3
+
+#S 2 ascan th 0 1 2 1
+#D Sun Jan 01 00:00:02 2023
+#N 2
+#L Theta  Detector
+0 1
+0.5 20
+"""
+
+
+def run(site: Site, **more: object) -> BuildSummary:
+    return build(site.settings, PlainReporter(), **more)  # type: ignore[arg-type]
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def kept(site: Site) -> dict[str, bytes]:
+    places = Places(site.settings.catalogue)
+    return {
+        f"{folder.name}/{name}": content
+        for folder in (places.records, places.previews, places.site)
+        for name, content in tree(folder).items()
+    }
+
+
+def found(site: Site, q: str, level: str = "scan") -> list[str]:
+    searcher = Searcher(Places(site.settings.catalogue).index)
+    result = searcher.search(SearchRequest(q=q, level=level), None)  # type: ignore[arg-type]
+    assert result.total == len(result.hits)
+    return sorted(hit.key for hit in result.hits)
+
+
+@pytest.fixture
+def two_beamtimes(site: Site) -> Site:
+    one, two = site.beamtime("11"), site.beamtime("22", proposalId="20240117")
+    for number in (1, 2):
+        site.write(one / f"gk_{number:05d}.fio", fio())
+    site.write(one / "align.dat", SPEC)
+    site.write(two / "feo_00001.fio", fio(sample="FeO", command="dscan om -1 1 4 1", flag="None"))
+    return site
+
+
+def test_a_build_makes_records_previews_pages_and_index_that_agree(two_beamtimes: Site) -> None:
+    summary = run(two_beamtimes)
+    assert (summary.read, summary.current, summary.failed, summary.problems) == (4, 0, 0, ())
+    assert (summary.scans, summary.datasets) == (5, 3)
+    places = Places(two_beamtimes.settings.catalogue)
+    assert RecordStore(places).scan_names("11") == ["align.dat~1.1", "align.dat~2.1", "gk_00001", "gk_00002"]
+    pages = [path for path in places.site.rglob("index.html") if path.parent.parent.name == "scans"]
+    assert len(pages) == len(found(two_beamtimes, "")) == summary.scans
+    assert len(found(two_beamtimes, "", "dataset")) == summary.datasets
+    assert (places.previews / "11" / "gk_00001" / "thumb.png").exists()
+
+
+def test_a_second_build_reads_and_writes_nothing(two_beamtimes: Site) -> None:
+    run(two_beamtimes)
+    catalogue = two_beamtimes.settings.catalogue
+    before = {path: path.stat().st_mtime_ns for path in catalogue.rglob("*") if path.name != "status.json"}
+    again = run(two_beamtimes)
+    assert (again.read, again.current, again.pages_written, again.scans) == (0, 4, 0, 5)
+    after = {path: path.stat().st_mtime_ns for path in catalogue.rglob("*") if path.name != "status.json"}
+    changed = {
+        str(path.relative_to(catalogue)) for path in before.keys() | after.keys() if before.get(path) != after.get(path)
+    }
+    assert {name for name in changed if not name.startswith("build/buildstate")} <= {"build"}
+
+
+@pytest.mark.parametrize("lost", [("build",), ("records",), ("previews",), ("build", "records", "previews")])
+def test_what_was_deleted_is_made_again_to_the_same_bytes(two_beamtimes: Site, lost: tuple[str, ...]) -> None:
+    run(two_beamtimes)
+    before = kept(two_beamtimes)
+    for name in lost:
+        shutil.rmtree(two_beamtimes.settings.catalogue / name)
+    run(two_beamtimes)
+    assert kept(two_beamtimes) == before
+    assert len(found(two_beamtimes, "")) == 5
+
+
+def test_the_order_of_work_and_the_executor_leave_the_same_bytes(two_beamtimes: Site) -> None:
+    run(two_beamtimes)
+    before = kept(two_beamtimes)
+    shutil.rmtree(two_beamtimes.settings.catalogue)
+    two_beamtimes.configured(executor="processes", workers=2)
+    run(two_beamtimes)
+    assert kept(two_beamtimes) == before
+
+
+def test_only_what_changed_is_read_again(two_beamtimes: Site) -> None:
+    run(two_beamtimes)
+    raw = two_beamtimes.root / "2023/data/11/raw"
+    two_beamtimes.write(raw / "gk_00002.fio", fio(sample="LaB6"))
+    two_beamtimes.write(raw / "gk_00003.fio", fio())
+    again = run(two_beamtimes)
+    assert (again.read, again.current, again.scans) == (2, 3, 6)
+    assert found(two_beamtimes, "LaB6") == ["scan:11/gk_00002"]
+
+
+def test_only_the_chosen_beamtime_is_looked_at(two_beamtimes: Site) -> None:
+    summary = run(two_beamtimes, chosen=["22"])
+    assert (summary.read, summary.scans) == (1, 1)
+    with pytest.raises(CatalogError, match="there is no beamtime '2'"):
+        run(two_beamtimes, chosen=["2"])
+
+
+def test_a_corrupt_file_costs_itself_alone_and_is_named(two_beamtimes: Site) -> None:
+    raw = two_beamtimes.root / "2023/data/11/raw"
+    two_beamtimes.write(raw / "broken.nxs", b"\x89HDF\r\n\x1a\n" + bytes(100))
+    summary = run(two_beamtimes)
+    assert (summary.failed, summary.scans, summary.exit_status) == (1, 5, 1)
+    (problem,) = summary.problems
+    assert problem.where == "11/raw/broken.nxs"
+    assert "\n" not in problem.what
+    again = run(two_beamtimes)
+    assert (again.read, again.failed, again.problems) == (0, 1, summary.problems)
+
+
+def test_a_file_that_becomes_unreadable_keeps_the_record_it_had(two_beamtimes: Site) -> None:
+    run(two_beamtimes)
+    two_beamtimes.write(two_beamtimes.root / "2023/data/11/raw/gk_00001.fio", b"\x00" * 50)
+    summary = run(two_beamtimes)
+    assert (summary.failed, summary.scans) == (1, 5)
+    assert "scan:11/gk_00001" in found(two_beamtimes, "SrTiO3")
+
+
+def test_raw_data_gone_to_tape_change_the_on_disk_state_and_nothing_else(two_beamtimes: Site) -> None:
+    run(two_beamtimes)
+    places = Places(two_beamtimes.settings.catalogue)
+    records, previews = tree(places.records), tree(places.previews)
+    shutil.rmtree(two_beamtimes.root / "2023/data/11/raw")
+    summary = run(two_beamtimes)
+    assert (summary.removed, summary.scans) == (3, 5)
+    assert (tree(places.records), tree(places.previews)) == (records, previews)
+    assert len(found(two_beamtimes, "on_disk:tape")) == 4
+    shutil.rmtree(two_beamtimes.root / "2023/data/11")
+    assert run(two_beamtimes).scans == 5
+
+
+def test_a_scan_its_file_no_longer_holds_goes(two_beamtimes: Site) -> None:
+    run(two_beamtimes)
+    spec = two_beamtimes.root / "2023/data/11/raw/align.dat"
+    two_beamtimes.write(spec, SPEC[: SPEC.index("#S 2")])
+    assert run(two_beamtimes).scans == 4
+    places = Places(two_beamtimes.settings.catalogue)
+    assert not (places.site / "beamtimes/11/scans/align.dat~2.1").exists()
+    assert not places.scan_previews("scan:11/align.dat~2.1").exists()
+
+
+def test_a_root_that_is_empty_changes_nothing(two_beamtimes: Site) -> None:
+    run(two_beamtimes)
+    before = kept(two_beamtimes)
+    shutil.rmtree(two_beamtimes.root / "2023")
+    with pytest.raises(CatalogError, match="nothing was changed; mount the file system"):
+        run(two_beamtimes)
+    assert kept(two_beamtimes) == before
+
+
+def test_a_fresh_scan_without_an_end_is_running_and_looked_at_again(two_beamtimes: Site) -> None:
+    raw = two_beamtimes.root / "2023/data/11/raw"
+    text = fio(points=3)
+    path = raw / "gk_00009.fio"
+    path.write_text(text[: text.index("! Acquisition ended")])
+    store = RecordStore(Places(two_beamtimes.settings.catalogue))
+    run(two_beamtimes)
+    assert store.scan("scan:11/gk_00009").state == "running"
+    assert run(two_beamtimes).read == 0
+    later = datetime.now(UTC) + timedelta(hours=2)
+    assert run(two_beamtimes, now=later).read == 1
+    assert store.scan("scan:11/gk_00009").state == "aborted"
+    assert run(two_beamtimes, now=later).read == 0
+
+
+def test_a_fresh_file_that_cannot_be_read_yet_is_no_problem_until_it_is_quiet(two_beamtimes: Site) -> None:
+    (two_beamtimes.root / "2023/data/11/raw/new.nxs").write_bytes(b"")
+    assert run(two_beamtimes).problems == ()
+    later = datetime.now(UTC) + timedelta(minutes=1)
+    (problem,) = run(two_beamtimes, now=later).problems
+    assert (problem.where, problem.what) == ("11/raw/new.nxs", "is empty")
+
+
+def test_a_changed_rule_is_on_the_pages_without_reading_anything(two_beamtimes: Site) -> None:
+    run(two_beamtimes)
+    rule = {"name": "by sample", "match": {"sample": "FeO"}, "set": {"flag": "calibration", "keywords": ["oxide"]}}
+    two_beamtimes.configured(rules=[rule])
+    assert run(two_beamtimes).read == 0
+    assert found(two_beamtimes, "flag:calibration keyword:oxide") == ["scan:22/feo_00001"]
+
+
+def test_lists_group_scans_and_a_regrouped_dataset_leaves_no_page_behind(two_beamtimes: Site) -> None:
+    run(two_beamtimes)
+    raw = two_beamtimes.root / "2023/data/11/raw"
+    two_beamtimes.write(raw / "scicat-datasets-11.lst", "film:gk_00001\nfilm:gk_00002\n")
+    run(two_beamtimes)
+    datasets = Places(two_beamtimes.settings.catalogue).site / "beamtimes/11/datasets"
+    assert sorted(path.name for path in datasets.iterdir()) == ["align.dat", "film"]
+    assert found(two_beamtimes, "", "dataset") == ["dataset:11/align.dat", "dataset:11/film", "dataset:22/feo"]
+
+
+def test_broken_metadata_is_a_named_problem_and_keeps_what_was_known(two_beamtimes: Site) -> None:
+    run(two_beamtimes)
+    metadata = two_beamtimes.root / "2023/data/11/beamtime-metadata-11.json"
+    two_beamtimes.write(metadata, "Something{ wrong")
+    summary = run(two_beamtimes)
+    assert [problem.where for problem in summary.problems] == ["11/beamtime-metadata-11.json"]
+    record = RecordStore(Places(two_beamtimes.settings.catalogue)).beamtime("11")
+    assert record.proposal_id == "20230412"
+
+
+def test_the_status_file_says_what_the_summary_says(two_beamtimes: Site) -> None:
+    two_beamtimes.write(two_beamtimes.root / "2023/data/22/raw/broken.nxs", b"nothing")
+    summary = run(two_beamtimes)
+    status = json.loads(Places(two_beamtimes.settings.catalogue).status.read_bytes())
+    assert status["summary"]["scans"] == summary.scans
+    (problem,) = status["problems"]
+    assert (problem["beamtime"], problem["where"]) == ("22", "22/raw/broken.nxs")

@@ -1,0 +1,154 @@
+"""What belongs together by name, and what walking a beamtime finds."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from catalog_builder.config import BeamtimeSettings
+from catalog_builder.discover import BeamtimeFolder, Found, Source, Walk, beamtime_folders, beamtimes
+from catalog_builder.errors import CatalogError
+
+SUFFIXES: Mapping[str, tuple[str, ...]] = {
+    ".fio": ("fio",),
+    ".nxs": ("nexus",),
+    ".h5": ("nexus",),
+    ".dat": ("spec",),
+    ".spec": ("spec",),
+    "": ("spec",),
+}
+
+
+def put(root: Path, *names: str, content: bytes = b"x") -> None:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+
+
+def walk(folder: Path) -> Found:
+    settings = BeamtimeSettings(roots=(folder,))
+    return Walk(BeamtimeFolder(id="1", year=None, path=folder), settings, SUFFIXES, frozenset({"spec"})).run()
+
+
+def paths(found: Found) -> list[str]:
+    return [source.path for source in found.sources]
+
+
+def only(found: Found) -> Source:
+    (source,) = found.sources
+    return source
+
+
+def test_every_scan_file_below_raw_is_a_source(tmp_path: Path) -> None:
+    put(tmp_path, "raw/a_00001.fio", "raw/night2/align_00012.fio", "raw/spec/feo.dat", "processed/b_00001.fio")
+    assert paths(walk(tmp_path)) == ["a_00001.fio", "night2/align_00012.fio", "spec/feo.dat"]
+
+
+def test_files_of_one_stem_and_folder_are_one_source_and_the_first_reader_speaks(tmp_path: Path) -> None:
+    put(tmp_path, "raw/a_00001.nxs", "raw/a_00001.fio", "raw/night2/a_00001.nxs")
+    first, other = walk(tmp_path).sources
+    assert (first.path, first.readers) == ("a_00001.fio", ("fio", "nexus"))
+    assert other.path == "night2/a_00001.nxs"
+
+
+def test_a_spec_file_keeps_its_name_and_joins_nobody(tmp_path: Path) -> None:
+    put(tmp_path, "raw/a.fio", "raw/a.dat", "raw/a")
+    assert paths(walk(tmp_path)) == ["a", "a.dat", "a.fio"]
+
+
+def test_a_scans_own_folder_belongs_to_it_by_exact_name_never_by_prefix(tmp_path: Path) -> None:
+    put(tmp_path, "raw/scan_1.fio", "raw/scan_10.fio", "raw/scan_10/p100k/scan_10_00001.cbf")
+    one, ten = walk(tmp_path).sources
+    assert one.series == ()
+    (series,) = ten.series
+    assert (series.path, series.suffix, series.count, series.detector) == ("raw/scan_10/p100k", ".cbf", 1, "p100k")
+
+
+def test_a_series_of_frames_is_one_thing(tmp_path: Path) -> None:
+    put(tmp_path, "raw/s.fio", *(f"raw/s/p100k/s_{n:05d}.cbf" for n in range(50)), content=b"1234")
+    (series,) = only(walk(tmp_path)).series
+    assert (series.count, series.size) == (50, 200)
+
+
+def test_nexus_files_in_a_scans_folder_are_its_frames_not_scans(tmp_path: Path) -> None:
+    put(tmp_path, "raw/s.fio", "raw/s/eiger4m/s_master.h5", "raw/s/eiger4m/s_data_000001.h5")
+    assert [(s.path, s.suffix, s.count) for s in only(walk(tmp_path)).series] == [("raw/s/eiger4m", ".h5", 2)]
+
+
+def test_a_folder_of_frames_without_a_scan_file_is_a_source(tmp_path: Path) -> None:
+    put(tmp_path, "raw/s_00002/lambda/s_00002_m1_part00000.nxs", "raw/s_00002/lambda/s_00002_m1_part00001.nxs")
+    source = only(walk(tmp_path))
+    assert (source.path, source.files, source.series[0].count) == ("s_00002", (), 2)
+
+
+def test_a_folder_of_scans_is_not_taken_for_frames(tmp_path: Path) -> None:
+    put(tmp_path, "raw/night2/first/a_00001.nxs", "raw/night2/first/a_00002.nxs")
+    assert paths(walk(tmp_path)) == ["night2/first/a_00001.nxs", "night2/first/a_00002.nxs"]
+
+
+def test_an_image_beside_a_scan_file_belongs_to_it_only_with_exactly_its_stem(tmp_path: Path) -> None:
+    put(tmp_path, "raw/s_1.fio", "raw/s_1.tif", "raw/s_10.tif")
+    assert [series.path for series in only(walk(tmp_path)).series] == ["raw/s_1.tif"]
+
+
+def test_lists_of_datasets_are_found_and_are_no_sources(tmp_path: Path) -> None:
+    put(tmp_path, "raw/scicat-datasets-1.lst", "raw/a.fio")
+    found = walk(tmp_path)
+    assert [file.path for file in found.lists] == ["raw/scicat-datasets-1.lst"]
+    assert paths(found) == ["a.fio"]
+
+
+def test_links_that_lead_out_of_the_beamtime_are_named_and_not_followed(tmp_path: Path) -> None:
+    put(tmp_path, "elsewhere/secret.fio", "bt/raw/a.fio")
+    (tmp_path / "bt/raw/b.fio").symlink_to(tmp_path / "elsewhere/secret.fio")
+    (tmp_path / "bt/raw/more").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "bt/raw/c.fio").symlink_to("nowhere.fio")
+    found = walk(tmp_path / "bt")
+    assert paths(found) == ["a.fio"]
+    assert [problem.where for problem in found.problems] == ["1/raw/b.fio", "1/raw/c.fio", "1/raw/more"]
+
+
+def test_fifos_and_hidden_files_are_passed_over(tmp_path: Path) -> None:
+    put(tmp_path, "raw/a.fio", "raw/.b.fio", "raw/.git/c.fio")
+    os.mkfifo(tmp_path / "raw/d.fio")
+    assert paths(walk(tmp_path)) == ["a.fio"]
+
+
+def test_the_signature_tells_a_file_swapped_for_one_of_the_same_size_and_time(tmp_path: Path) -> None:
+    put(tmp_path, "raw/a.fio", content=b"one")
+    before = only(walk(tmp_path))
+    time = before.files[0].mtime_ns
+    put(tmp_path, "raw/new", content=b"two")
+    os.utime(tmp_path / "raw/new", ns=(time, time))
+    (tmp_path / "raw/new").replace(tmp_path / "raw/a.fio")
+    assert only(walk(tmp_path)).signature != before.signature
+
+
+@pytest.mark.parametrize(
+    ("pattern", "folder", "year"),
+    [
+        ("{year}/data/{id}", "2023/data/11017404", 2023),
+        ("{id}", "11017404", None),
+        ("p08/*/{year}/{id}", "p08/gpfs/2023/11017404", 2023),
+        ("bt-{id}", "bt-11017404", None),
+    ],
+)
+def test_beamtimes_lie_where_the_pattern_says(tmp_path: Path, pattern: str, folder: str, year: int | None) -> None:
+    put(tmp_path, f"{folder}/raw/a.fio", "README")
+    found, problems = beamtimes(BeamtimeSettings(roots=(tmp_path,), pattern=pattern))
+    assert found == [BeamtimeFolder(id="11017404", year=year, path=tmp_path / folder)]
+    assert problems == []
+
+
+def test_two_folders_of_one_beamtime_are_a_problem_and_the_first_counts(tmp_path: Path) -> None:
+    put(tmp_path, "2023/data/1/raw/a.fio", "2024/data/1/raw/a.fio")
+    settings = BeamtimeSettings(roots=(tmp_path,))
+    assert beamtime_folders(settings) == {"1": tmp_path / "2023/data/1"}
+    (problem,) = beamtimes(settings)[1]
+    assert problem.what == f"beamtime 1 lies in {tmp_path}/2023/data/1 too"
+
+
+def test_a_root_that_is_not_there_is_an_error_that_names_the_way_out(tmp_path: Path) -> None:
+    with pytest.raises(CatalogError, match=r"not there; mount it, or correct beamtimes\.roots"):
+        beamtimes(BeamtimeSettings(roots=(tmp_path / "gone",)))
