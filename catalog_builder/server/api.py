@@ -1,0 +1,211 @@
+"""The API programs ask: search, cart, session, health.
+
+Knows the shapes of questions and answers; does not know how they are found.
+"""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, StringConstraints
+from starlette.requests import Request
+
+from catalog_builder.facets import FACETS, MOST_PER_PAGE, SORTS, request_from
+from catalog_builder.server.visitors import SignedIn, TheCatalogue
+
+router = APIRouter(prefix="/api")
+
+Key = Annotated[str, StringConstraints(max_length=300)]
+
+
+class Problem(BaseModel):
+    """What went wrong (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str | None = None
+
+
+class Hit(BaseModel):
+    """A dataset or scan found, with the fields its row shows."""
+
+    model_config = ConfigDict(extra="allow")
+
+    key: str
+
+
+class FacetValue(BaseModel):
+    """A value of a facet and the hits that have it."""
+
+    value: str
+    count: int
+
+
+class Found(BaseModel):
+    """A page of hits, and the counts over all of them."""
+
+    total: int
+    level: str
+    hits: list[Hit]
+    facets: dict[str, list[FacetValue]]
+    took_ms: float
+
+
+class Line(BaseModel):
+    """A scan or dataset in the cart."""
+
+    key: str
+    title: str
+    address: str
+    beamtime: str
+    files: int
+    size: int
+    on_disk: str
+
+
+class Cart(BaseModel):
+    """What the caller chose to take home."""
+
+    keys: list[str]
+    lines: list[Line]
+    files: int
+    size: int
+
+
+class Change(BaseModel):
+    """Keys to put into the cart and to take out of it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    add: list[Key] = []
+    remove: list[Key] = []
+
+
+class Changed(Cart):
+    """The cart after a change."""
+
+    not_found: list[str]
+    """Keys that could not be added: they are not there, or not the caller's to see."""
+
+
+class SessionState(BaseModel):
+    """Who is signed in."""
+
+    name: str
+    display: str
+    groups: list[str]
+    shared_computer: bool
+    expires: str
+    """When the session ends if nothing more happens, ISO 8601 in UTC."""
+    cart: int
+    """Lines in the cart."""
+
+
+class Health(BaseModel):
+    """That the server answers."""
+
+    status: str
+
+
+_REFUSED: dict[int | str, dict[str, Any]] = {
+    code: {"model": Problem, "content": {"application/problem+json": {}}, "description": what}
+    for code, what in {
+        400: "The question cannot be understood",
+        401: "Nobody is signed in",
+        403: "Not sent from this site",
+        413: "Too much at once",
+        422: "The body has another shape",
+    }.items()
+}
+
+
+def _parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "schema": schema}
+
+
+_SEARCH_PARAMETERS = [
+    _parameter("q", {"type": "string", "maxLength": 1000}),
+    _parameter("level", {"type": "string", "enum": ["dataset", "scan"]}),
+    *(_parameter(facet.name, {"type": "array", "items": {"type": "string"}}) for facet in FACETS),
+    _parameter("sort", {"type": "string", "enum": [f"{sign}{sort}" for sort in SORTS for sign in ("", "-")]}),
+    _parameter("page", {"type": "integer", "minimum": 1}),
+    _parameter("per_page", {"type": "integer", "minimum": 1, "maximum": MOST_PER_PAGE}),
+]
+
+
+def _refused(*codes: int) -> dict[int | str, dict[str, Any]]:
+    return {code: _REFUSED[code] for code in codes}
+
+
+@router.get("/search", responses=_refused(400, 401), openapi_extra={"parameters": _SEARCH_PARAMETERS})
+def search(request: Request, visitor: SignedIn, catalogue: TheCatalogue) -> Found:
+    """Search datasets or scans; a repeated parameter means any of its values."""
+    asked = request_from(request.query_params.multi_items())
+    result = catalogue.search(visitor.caller, asked)
+    return Found(
+        total=result.total,
+        level=result.level,
+        hits=[Hit.model_validate({**hit.fields, "key": hit.key}) for hit in result.hits],
+        facets={
+            name: [FacetValue(value=one.value, count=one.count) for one in counts]
+            for name, counts in result.facets.items()
+        },
+        took_ms=round(result.took_ms, 3),
+    )
+
+
+@router.get("/cart", responses=_refused(401))
+def cart(visitor: SignedIn, catalogue: TheCatalogue) -> Cart:
+    """Give the caller's cart."""
+    return Cart.model_validate(_cart(visitor, catalogue))
+
+
+@router.post("/cart", responses=_refused(400, 401, 403, 413, 422))
+def change_cart(change: Change, visitor: SignedIn, catalogue: TheCatalogue) -> Changed:
+    """Add to the caller's cart and take out of it; what is not there, or not to be seen, is named."""
+    known = catalogue.known_keys(visitor.caller, change.add)
+    catalogue.carts.add(visitor.name, known)
+    catalogue.carts.remove(visitor.name, change.remove)
+    not_found = [key for key in dict.fromkeys(change.add) if key not in known]
+    return Changed.model_validate({**_cart(visitor, catalogue), "not_found": not_found})
+
+
+@router.get("/session", responses=_refused(401))
+def session(visitor: SignedIn, catalogue: TheCatalogue) -> SessionState:
+    """Tell who is signed in, and for how long."""
+    account = visitor.session.account
+    return SessionState(
+        name=account.name,
+        display=account.display_name,
+        groups=list(account.groups),
+        shared_computer=visitor.session.shared_computer,
+        expires=visitor.session.expires.isoformat(),
+        cart=len(catalogue.cart_lines(visitor.caller)),
+    )
+
+
+@router.get("/health")
+def health() -> Health:
+    """Tell that the server answers."""
+    return Health(status="ok")
+
+
+def _cart(visitor: SignedIn, catalogue: TheCatalogue) -> dict[str, Any]:
+    lines = catalogue.cart_lines(visitor.caller)
+    return {
+        "keys": [line.key for line in lines],
+        "lines": [
+            Line(
+                key=line.key,
+                title=line.title,
+                address=line.address,
+                beamtime=line.beamtime,
+                files=line.files,
+                size=line.size,
+                on_disk=line.on_disk,
+            )
+            for line in lines
+        ],
+        "files": sum(line.files for line in lines),
+        "size": sum(line.size for line in lines),
+    }

@@ -1,0 +1,65 @@
+"""The application put together: the routes behind the gate, and one way to say that something failed.
+
+Knows which parts there are; does not know what they do.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from catalog_builder.config import Settings
+from catalog_builder.errors import CatalogError
+from catalog_builder.server import answers, api, cart, pages, signing
+from catalog_builder.server.catalogue import Catalogue
+from catalog_builder.server.gate import Gate
+from catalog_builder.server.visitors import cookie_of
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Make the application of a site; raises CatalogError where its state cannot be opened."""
+    catalogue = Catalogue(settings)
+    cookie = cookie_of(settings.auth.secure_cookies)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        catalogue.close()
+
+    app = FastAPI(
+        title=settings.title,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
+    app.state.catalogue = catalogue
+    app.state.cookie = cookie
+    app.add_middleware(Gate, catalogue=catalogue, cookie=cookie)
+    for router in (api.router, signing.router, cart.router, pages.router):
+        app.include_router(router)
+
+    def failed(request: Request, exc: Exception) -> Response:
+        status, headers = (exc.status_code, exc.headers) if isinstance(exc, HTTPException) else (500, None)
+        return answers.failure(catalogue.renderer, request.url.path, status, headers)
+
+    def mistaken(request: Request, exc: Exception) -> Response:
+        said = answers.told(exc) if isinstance(exc, CatalogError) else str(exc)
+        if answers.is_api(request.url.path):
+            return answers.problem(400, "This cannot be done", said)
+        return answers.message(catalogue.renderer, 400, "This cannot be done", said)
+
+    def misshapen(request: Request, exc: Exception) -> Response:
+        errors = exc.errors() if isinstance(exc, RequestValidationError) else ()
+        said = "; ".join(f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in errors)
+        return answers.problem(422, "The request has another shape", said)
+
+    app.add_exception_handler(HTTPException, failed)
+    app.add_exception_handler(CatalogError, mistaken)
+    app.add_exception_handler(RequestValidationError, misshapen)
+    return app

@@ -1,0 +1,112 @@
+"""Listening: the address, the port, and stopping in good order.
+
+Knows sockets, signals and uvicorn; does not know the application.
+"""
+
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from catalog_builder.config import Settings
+from catalog_builder.errors import CatalogError
+from catalog_builder.server.app import create_app
+from catalog_builder.server.visitors import LOOPBACK
+
+_LAST_ANSWERS_SECONDS = 10
+"""Time running answers have to end once the server is told to stop."""
+
+_WAITING_CONNECTIONS = 128
+
+
+def serve(
+    settings: Settings,
+    host: str | None = None,
+    port: int | None = None,
+    *,
+    ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve a site until SIGTERM or Ctrl-C.
+
+    Parameters
+    ----------
+    host, port
+        Override the settings; port 0 means any free one.
+    ready
+        Told the address once the server listens.
+
+    Raises CatalogError where the address cannot be listened at, or where cookies would travel unprotected.
+    """
+    host = host or settings.server.host
+    port = settings.server.port if port is None else port
+    refuse_plain_cookies(host, settings.auth.secure_cookies)
+    with listening(host, port) as listener:
+        config = uvicorn.Config(
+            create_app(settings),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=bool(settings.auth.secure_cookies),  # TLS ends at a proxy on this host
+            timeout_graceful_shutdown=_LAST_ANSWERS_SECONDS,
+        )
+        if ready is not None:
+            ready(f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/")
+        with _stopping_quietly():
+            uvicorn.Server(config).run(sockets=[listener])
+
+
+def is_free(host: str, port: int) -> bool:
+    """Tell whether a server could listen at this address now."""
+    try:
+        with listening(host, port):
+            return True
+    except CatalogError:
+        return False
+
+
+def refuse_plain_cookies(host: str, secure_cookies: bool | None) -> None:
+    """Raise CatalogError where sessions could be read off the network: plain HTTP is for loopback alone."""
+    if host not in LOOPBACK and not secure_cookies:
+        raise CatalogError(
+            f"sessions would travel unprotected to {host!r}",
+            where="auth.secure_cookies",
+            remedy="set it to true and put TLS in front (nginx), or listen at 127.0.0.1",
+        )
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """Give a socket that listens; raises CatalogError where the address is taken or not this machine's."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
+        )[0]
+        # With the protocol named, asyncio sends small answers at once; without, each waits 40 ms (Nagle's algorithm).
+        listener = socket.socket(family, kind, protocol)
+    except OSError as exc:
+        raise CatalogError(f"there is no address {host!r} ({exc.strerror})", where="server.host") from exc
+    with listener:
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(_WAITING_CONNECTIONS)
+        except OSError as exc:
+            remedy = "choose another port with --port, or stop what listens there"
+            raise CatalogError(f"cannot listen at {host}:{port} ({exc.strerror})", remedy=remedy) from exc
+        yield listener
+
+
+@contextmanager
+def _stopping_quietly() -> Iterator[None]:
+    """Let SIGTERM end the server and nothing else: uvicorn raises it again once it has stopped."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

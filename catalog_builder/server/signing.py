@@ -1,0 +1,89 @@
+"""Signing in and out.
+
+Knows the form, the throttle and the cookie; does not know how a way in proves who somebody is.
+"""
+
+import logging
+from collections.abc import Mapping
+from datetime import timedelta
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from catalog_builder.accounts import Account
+from catalog_builder.auth import METHODS
+from catalog_builder.server import answers
+from catalog_builder.server.catalogue import Catalogue
+from catalog_builder.server.forms import Form
+from catalog_builder.server.visitors import SignedIn, TheCatalogue, TheCookie, local
+
+logger = logging.getLogger(__name__)
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.api_route("/sign-in", methods=["GET", "HEAD"])
+def sign_in_page(request: Request, catalogue: TheCatalogue) -> Response:
+    """Show the page to sign in at; who is signed in goes on."""
+    going_to = local(request.query_params.get("next", "/"))
+    if request.scope["visitor"] is not None:
+        return answers.redirect(going_to)
+    return _page(catalogue, going_to, None, "", 200)
+
+
+@router.post("/sign-in")
+def sign_in(request: Request, form: Form, catalogue: TheCatalogue, cookie: TheCookie) -> Response:
+    """Begin a session for who proves to be somebody, and send them to where they wanted to go."""
+    going_to, name = local(form.one("next")), form.one("name")
+    address = request.client.host if request.client else ""
+    wait = catalogue.accounts.begin_attempt(name, address)
+    if wait is not None:
+        said = f"There were too many attempts. Wait {_spoken(wait)}, then try again."
+        answer = _page(catalogue, going_to, said, name, 429)
+        answer.headers["Retry-After"] = str(int(wait.total_seconds()))
+        return answer
+    account = _identified(catalogue, {"name": name, "password": form.one("password")})
+    if account is None:
+        logger.info("a sign-in from %s failed", address)
+        return _page(catalogue, going_to, "The name or the password is not right.", name, 401)
+    catalogue.accounts.forgive_attempts(name, address)
+    if request.scope["visitor"] is not None:
+        catalogue.accounts.close_session(request.scope["visitor"].token)
+    shared = bool(form.one("shared"))
+    token = catalogue.accounts.open_session(account.name, shared_computer=shared)
+    logger.info("%s signed in from %s", account.name, address)
+    answer = answers.redirect(going_to)
+    cookie.put(answer, token, shared_computer=shared)
+    return answer
+
+
+@router.post("/sign-out")
+def sign_out(form: Form, visitor: SignedIn, catalogue: TheCatalogue, cookie: TheCookie) -> Response:
+    """End this session, or all of somebody's; the cart stays."""
+    if form.one("everywhere"):
+        catalogue.accounts.sign_out_everywhere(visitor.name)
+    else:
+        catalogue.accounts.close_session(visitor.token)
+    answer = answers.redirect("/sign-in")
+    cookie.remove(answer)
+    answer.headers["Clear-Site-Data"] = '"cache"'  # "back" on a shared computer must show nothing
+    return answer
+
+
+def _identified(catalogue: Catalogue, given: Mapping[str, str]) -> Account | None:
+    for method in catalogue.settings.auth.methods:
+        account = METHODS.get(method).identify(catalogue.accounts, given)
+        if account is not None:
+            return account
+    return None
+
+
+def _page(catalogue: Catalogue, going_to: str, mistake: str | None, name: str, status: int) -> Response:
+    html = catalogue.renderer.sign_in_page(going_to, mistake, name)
+    return HTMLResponse(html, status, headers={"Cache-Control": "no-store"})
+
+
+def _spoken(wait: timedelta) -> str:
+    minutes = -(-int(wait.total_seconds()) // 60)
+    return "a minute" if minutes == 1 else f"{minutes} minutes"

@@ -1,0 +1,127 @@
+"""Who asks: the session cookie, and where somebody goes after signing in.
+
+Knows cookies and local addresses; does not know pages or what anybody may see.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, cast
+from urllib.parse import urlsplit
+
+from fastapi import Depends
+from starlette.requests import Request
+from starlette.responses import Response
+
+from catalog_builder.access import Caller
+from catalog_builder.accounts import Accounts, Session
+from catalog_builder.server.catalogue import Catalogue
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+_LONGEST_NEXT = 2000
+_YEAR = 365 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visitor:
+    """Somebody signed in."""
+
+    session: Session
+    token: str
+    caller: Caller
+
+    @property
+    def name(self) -> str:
+        return self.session.account.name
+
+
+@dataclass(frozen=True, slots=True)
+class Cookie:
+    """The session's cookie.
+
+    Over TLS its name begins with ``__Host-``, so that browsers take it from this host alone and send it over
+    TLS alone. The server decides when a session ends: the cookie outlives it.
+    """
+
+    secure: bool
+
+    @property
+    def name(self) -> str:
+        return "__Host-catalogue" if self.secure else "catalogue"
+
+    def put(self, response: Response, token: str, *, shared_computer: bool) -> None:
+        """Give somebody the cookie; on a shared computer it goes when the browser is closed."""
+        response.set_cookie(
+            self.name,
+            token,
+            max_age=None if shared_computer else _YEAR,
+            path="/",
+            secure=self.secure,
+            httponly=True,
+            samesite="lax",
+        )
+
+    def remove(self, response: Response) -> None:
+        """Take the cookie back."""
+        response.delete_cookie(self.name, path="/", secure=self.secure, httponly=True, samesite="lax")
+
+    def token(self, headers: list[tuple[bytes, bytes]]) -> str | None:
+        """Give the token somebody sends; None where there is none, or where two differ."""
+        found = set()
+        for name, value in headers:
+            if name == b"cookie":
+                pairs = (pair.strip().partition("=") for pair in value.decode("latin-1").split(";"))
+                found |= {token for cookie, _, token in pairs if cookie == self.name}
+        token = found.pop() if len(found) == 1 else ""
+        return token if _TOKEN.fullmatch(token) else None
+
+
+def cookie_of(secure_cookies: bool | None) -> Cookie:
+    """Give the cookie a site's settings ask for: without a word, a plain one, which loopback alone may use."""
+    return Cookie(secure=bool(secure_cookies))
+
+
+def visitor_of(accounts: Accounts, token: str | None) -> Visitor | None:
+    """Give who a token belongs to, with the groups they are in now."""
+    session = accounts.session(token) if token else None
+    if session is None or token is None:
+        return None
+    caller = Caller(name=session.account.name, groups=frozenset(session.account.groups))
+    return Visitor(session=session, token=token, caller=caller)
+
+
+def local(address: str, otherwise: str = "/") -> str:
+    """Give an address if it is a page of this site, else another: nobody is sent elsewhere after signing in."""
+    plain = address.isprintable() and not re.search(r"[\s\\]", address)
+    if not plain or len(address) > _LONGEST_NEXT or not address.startswith("/") or address.startswith("//"):
+        return otherwise
+    parts = urlsplit(address)
+    if parts.scheme or parts.netloc or parts.path in ("/sign-in", "/sign-out"):
+        return otherwise
+    return address
+
+
+def came_from(request: Request, otherwise: str) -> str:
+    """Give the page of this site a form was sent from, as the browser tells it."""
+    referer = urlsplit(request.headers.get("referer", ""))
+    if not referer.netloc or referer.netloc != request.headers.get("host"):
+        return otherwise
+    return local(f"{referer.path}?{referer.query}" if referer.query else referer.path, otherwise)
+
+
+def _visitor(request: Request) -> Visitor:
+    return cast(Visitor, request.scope["visitor"])  # the gate lets nobody else through to what asks for one
+
+
+def _catalogue(request: Request) -> Catalogue:
+    return cast(Catalogue, request.app.state.catalogue)
+
+
+def _cookie(request: Request) -> Cookie:
+    return cast(Cookie, request.app.state.cookie)
+
+
+SignedIn = Annotated[Visitor, Depends(_visitor)]
+TheCatalogue = Annotated[Catalogue, Depends(_catalogue)]
+TheCookie = Annotated[Cookie, Depends(_cookie)]

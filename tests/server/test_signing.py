@@ -1,0 +1,231 @@
+"""Signing in and out, cookies, throttle, and requests that other sites send."""
+
+import re
+from http.cookies import SimpleCookie
+
+import httpx
+import pytest
+
+from catalog_builder.accounts import FAILURES_PER_NAME
+from catalog_builder.server.visitors import local
+
+from .conftest import PASSWORD, Running, serving
+
+
+def fields(**more: str) -> dict[str, str]:
+    return {"name": "anna", "password": PASSWORD, **more}
+
+
+def test_signed_out_the_way_leads_to_sign_in_and_back(running: Running) -> None:
+    address = "/search?q=om+scan&flag=measurement"
+    with running.new_client() as client:
+        first = client.get(address)
+        assert first.status_code == 303
+        page = client.get(first.headers["location"])
+        hidden = re.search(r'name="next" value="([^"]*)"', page.text)
+        assert hidden is not None
+        after = client.post("/sign-in", data=fields(next=hidden[1].replace("&amp;", "&")))
+        assert (after.status_code, after.headers["location"]) == (303, address)
+        assert client.get(address).status_code == 200
+
+
+def test_signed_out_what_exists_and_what_does_not_differ_in_nothing(running: Running) -> None:
+    with running.new_client() as client:
+        answers = [client.get(f"/beamtimes/{id}/") for id in ("11017404", "99999999")]
+        assert {a.status_code for a in answers} == {303}
+        assert [a.headers["location"] for a in answers] == [
+            f"/sign-in?next=/beamtimes/{id}/" for id in ("11017404", "99999999")
+        ]
+        assert {a.content for a in answers} == {b""}
+        api = [client.get(f"/api/{name}") for name in ("cart", "nothing")]
+        assert {(a.status_code, a.content, a.headers["content-type"]) for a in api} == {
+            (401, api[0].content, "application/problem+json")
+        }
+
+
+@pytest.mark.parametrize(("name", "password"), [("anna", "wrong"), ("nobody", "wrong"), ("", ""), ("anna", "")])
+def test_a_wrong_name_and_a_wrong_password_are_told_alike(running: Running, name: str, password: str) -> None:
+    with running.new_client() as client:
+        answer = client.post("/sign-in", data={"name": name, "password": password})
+        assert answer.status_code == 401
+        assert "The name or the password is not right." in answer.text
+        assert "set-cookie" not in answer.headers
+        assert password == "" or password not in answer.text
+    running.catalogue.accounts.forgive_attempts(name, "127.0.0.1")
+
+
+def test_what_was_typed_comes_back_as_text(running: Running) -> None:
+    with running.new_client() as client:
+        answer = client.post(
+            "/sign-in", data=fields(name='"><script>alert(1)</script>', next='/"><script>', password="x")
+        )
+        assert "<script>alert" not in answer.text
+        assert '"><script>' not in answer.text
+
+
+def test_after_many_failures_one_waits_and_is_told_how_long(running: Running) -> None:
+    running.new_person("guessed", [])
+    with running.new_client() as client:
+        for _ in range(FAILURES_PER_NAME):
+            assert client.post("/sign-in", data=fields(name="guessed", password="wrong")).status_code == 401
+        answer = client.post("/sign-in", data=fields(name="guessed"))
+        assert answer.status_code == 429
+        assert 0 < int(answer.headers["retry-after"]) <= 15 * 60
+        assert "15 minutes" in answer.text
+        assert client.post("/sign-in", data=fields()).status_code == 303
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://evil.example/",
+        "//evil.example/",
+        "/\\evil.example/",
+        "\\\\evil.example",
+        "/\t/evil.example/",
+        "/\n/evil.example",
+        " //evil.example",
+        "javascript:alert(1)",
+        "evil.example",
+        "",
+        "/sign-in?next=/",
+        "/sign-out",
+        "///evil.example",
+        "/" + "x" * 3000,
+    ],
+)
+def test_nobody_is_sent_elsewhere_after_signing_in(running: Running, address: str) -> None:
+    assert local(address) == "/"
+    with running.new_client() as client:
+        answer = client.post("/sign-in", data=fields(next=address))
+        assert (answer.status_code, answer.headers["location"]) == (303, "/")
+        assert client.get("/sign-in", params={"next": address}).headers["location"] == "/"
+
+
+def test_the_plain_cookie_of_loopback_is_out_of_reach_of_scripts_and_other_sites(running: Running) -> None:
+    with running.new_client() as client:
+        cookie = client.post("/sign-in", data=fields()).headers["set-cookie"].lower()
+        assert cookie.startswith("catalogue=")
+        assert {"httponly", "samesite=lax", "path=/"} <= set(cookie.split("; "))
+        assert "domain" not in cookie
+        assert "max-age=31536000" in cookie
+
+
+def test_on_a_shared_computer_the_cookie_goes_with_the_browser(running: Running) -> None:
+    with running.new_client() as client:
+        cookie = SimpleCookie(client.post("/sign-in", data=fields(shared="yes")).headers["set-cookie"])["catalogue"]
+        assert (cookie["max-age"], cookie["expires"]) == ("", "")
+        assert client.get("/api/session").json()["shared_computer"] is True
+
+
+def test_over_tls_the_cookie_is_for_this_host_and_tls_alone(running: Running) -> None:
+    auth = running.settings.auth.model_copy(update={"secure_cookies": True})
+    with serving(running.settings.model_copy(update={"auth": auth})) as secure:
+        with secure.new_client() as client:
+            answer = client.post("/sign-in", data=fields())
+        cookie = answer.headers["set-cookie"]
+        assert cookie.startswith("__Host-catalogue=")
+        assert "secure" in cookie.lower().split("; ")
+        assert "max-age" in answer.headers["strict-transport-security"]
+        value = cookie.partition(";")[0].encode()
+        assert secure.raw(b"/", b"Cookie: " + value).status == 200
+        assert secure.raw(b"/", b"Cookie: " + value.removeprefix(b"__Host-")).status == 303
+
+
+def test_each_sign_in_begins_a_session_of_its_own_and_ends_the_one_before(running: Running) -> None:
+    with running.new_client() as client:
+        client.post("/sign-in", data=fields())
+        first = client.cookies["catalogue"]
+        client.post("/sign-in", data=fields())
+        assert client.cookies["catalogue"] != first
+    assert running.raw(b"/", b"Cookie: catalogue=" + first.encode()).status == 303
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [b"Cookie: catalogue=" + b"A" * 43],
+        [b"Cookie: catalogue="],
+        [b"Cookie: catalogue=" + b"A" * 5000],
+        [b"Cookie: catalogue=\xff\xfe"],
+        [b"Cookie: catalogue=' OR 1=1 --"],
+        [b"X-Remote-User: sam"],
+        [b"Remote-User: sam", b"X-Forwarded-User: sam"],
+        [b"Authorization: Basic c2FtOng="],
+    ],
+)
+def test_nothing_but_a_session_signs_in(running: Running, headers: list[bytes]) -> None:
+    assert running.raw(b"/", *headers).status == 303
+
+
+def test_two_different_session_cookies_are_none(running: Running) -> None:
+    anna, sam = (b"catalogue=" + running.token(name).encode() for name in ("anna", "sam"))
+    assert running.raw(b"/", b"Cookie: " + anna + b"; " + sam).status == 303
+    assert running.raw(b"/", b"Cookie: " + anna, b"Cookie: " + sam).status == 303
+    assert running.raw(b"/", b"Cookie: other=1; " + anna).status == 200
+
+
+def test_signing_out_ends_the_session_and_keeps_the_cart(running: Running) -> None:
+    with running.new_client() as client:
+        client.post("/sign-in", data=fields())
+        client.post("/api/cart", json={"add": ["scan:11017404/marmot_00001"]})
+        token = client.cookies["catalogue"]
+        answer = client.post("/sign-out")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+        assert "cache" in answer.headers["clear-site-data"]
+        assert "catalogue" not in client.cookies
+        assert running.raw(b"/", b"Cookie: catalogue=" + token.encode()).status == 303
+        client.post("/sign-in", data=fields())
+        assert "scan:11017404/marmot_00001" in client.get("/api/cart").json()["keys"]
+    running.catalogue.carts.clear("anna")
+
+
+def test_signing_out_everywhere_ends_the_sessions_of_other_browsers(running: Running) -> None:
+    running.new_person("eve", [])
+    with running.new_client() as other:
+        other.post("/sign-in", data=fields(name="eve"))
+        assert other.get("/").status_code == 200
+        running.client("eve").post("/sign-out", data={"everywhere": "yes"})
+        assert other.get("/").status_code == 303
+
+
+def test_signing_out_by_a_link_does_nothing(running: Running) -> None:
+    assert running.client("anna").get("/sign-out").status_code == 405
+    assert running.client("anna").get("/").status_code == 200
+
+
+# Requests from elsewhere
+
+FORGED: list[dict[str, str]] = [
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {"Origin": ""},
+    {"Origin": "http://127.0.0.1.evil.example"},
+    {"Origin": "{base}", "Sec-Fetch-Site": "cross-site"},
+    {"Origin": "{base}", "Sec-Fetch-Site": "same-site"},
+    {"Referer": "{base}/"},
+    {},
+]
+
+
+@pytest.mark.parametrize("headers", FORGED, ids=str)
+@pytest.mark.parametrize("address", ["/cart/add", "/cart/clear", "/sign-out", "/sign-in", "/api/cart"])
+def test_what_another_site_sends_changes_nothing(running: Running, address: str, headers: dict[str, str]) -> None:
+    sent = {name: value.format(base=running.base) for name, value in headers.items()}
+    with httpx.Client(base_url=running.base, cookies={"catalogue": running.token("anna")}) as client:
+        answer = client.post(address, headers=sent, data={"key": "scan:11017404/marmot_00001"})
+    assert answer.status_code == 403
+    assert "set-cookie" not in answer.headers
+    assert running.client("anna").get("/api/cart").json()["keys"] == []
+
+
+@pytest.mark.parametrize("site", ["same-origin", "none"])
+def test_what_this_site_sends_is_done(running: Running, site: str) -> None:
+    with httpx.Client(base_url=running.base, cookies={"catalogue": running.token("anna")}) as client:
+        assert client.post("/cart/clear", headers={"Sec-Fetch-Site": site}).status_code == 303
+
+
+def test_a_doubled_origin_is_not_believed(running: Running) -> None:
+    cookie, ours = b"Cookie: catalogue=" + running.token("anna").encode(), b"Origin: " + running.base.encode()
+    assert running.raw(b"/cart/clear", cookie, ours, method=b"POST").status == 303
+    assert running.raw(b"/cart/clear", cookie, ours, b"Origin: https://evil.example", method=b"POST").status == 403
