@@ -1,0 +1,245 @@
+"""The command ``catbuild``: every subcommand turns words into calls and results into words.
+
+Knows the command line and exit statuses; does no work of its own.
+"""
+
+import json
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from catalog_builder import config
+from catalog_builder.accounts import Accounts
+from catalog_builder.auth import METHODS
+from catalog_builder.auth.local import LOCAL
+from catalog_builder.build import build as build_catalogue
+from catalog_builder.config import Settings
+from catalog_builder.database import Database
+from catalog_builder.demo import house
+from catalog_builder.errors import CatalogError
+from catalog_builder.executors import EXECUTORS
+from catalog_builder.facets import SearchResult, request_from
+from catalog_builder.files import write_if_changed
+from catalog_builder.places import Places
+from catalog_builder.readers import READERS
+from catalog_builder.registry import Registry
+from catalog_builder.report import reporter
+from catalog_builder.resources import shipped
+from catalog_builder.search import Searcher
+from catalog_builder.server import is_free
+from catalog_builder.server import serve as serve_catalogue
+
+WITH_PROBLEMS = 1
+COULD_NOT_RUN = 2
+
+PARTS: Mapping[str, Registry[Any]] = {"executor": EXECUTORS, "readers": READERS, "auth.methods": METHODS}
+"""Registries whose names the settings use."""
+
+_config_option = click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Configuration; else ./site_config.yaml, else $CATBUILD_CONFIG.",
+)
+_port_option = click.option("--port", type=click.IntRange(0, 65535), help="Overrides server.port; 0 means any.")
+
+
+class _Commands(click.Group):
+    """A group whose errors are one line on standard error and exit status 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
+        try:
+            return super().invoke(ctx)
+        except CatalogError as exc:
+            said = str(exc)
+        except (OSError, MemoryError) as exc:
+            said = _said(exc)
+        logging.getLogger(__name__).info("stopped", exc_info=True)
+        for line in said.splitlines():
+            click.echo(f"catbuild: {line}", err=True)
+        ctx.exit(COULD_NOT_RUN)
+
+
+def _said(exc: OSError | MemoryError) -> str:
+    """Say a failure of the machine in one line: the file and what the system said of it."""
+    if isinstance(exc, OSError) and exc.strerror:
+        return f"{exc.filename}: {exc.strerror}" if exc.filename else exc.strerror
+    return str(exc) or "there is not enough memory"
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="catalog-builder")
+@click.option("--verbose", is_flag=True, help="Log what is done, with tracebacks of what fails.")
+def main(verbose: bool) -> None:
+    """A catalogue of a beamline's beamtimes, datasets and scans: build it, serve it, search it."""
+    logging.basicConfig(level=logging.INFO if verbose else logging.CRITICAL, format="%(name)s: %(message)s")
+
+
+def _settings(config_file: Path | None) -> Settings:
+    """Find and load the configuration, its names of parts checked against what is installed."""
+    return config.load(config.find(config_file), PARTS)
+
+
+@main.command()
+@_config_option
+@click.option("--beamtime", "beamtimes", multiple=True, metavar="ID", help="Only this beamtime; may be repeated.")
+@click.option("--executor", metavar="NAME", help="Overrides the setting 'executor': processes or serial.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON summary on standard output.")
+def build(config_file: Path | None, beamtimes: Sequence[str], executor: str | None, as_json: bool) -> None:
+    """Bring the catalogue up to date. Exit status 1 means: built, with problems, and they are named."""
+    settings = _settings(config_file)
+    if executor:
+        settings = settings.model_copy(update={"executor": executor})
+    with reporter() as progress:
+        summary = build_catalogue(settings, progress, chosen=beamtimes)
+        progress.summary(summary)
+    if as_json:
+        click.echo(json.dumps(summary.as_json(), ensure_ascii=False))
+    sys.exit(summary.exit_status)
+
+
+@main.command()
+@_config_option
+@click.option("--host", help="Overrides server.host.")
+@_port_option
+def serve(config_file: Path | None, host: str | None, port: int | None) -> None:
+    """Serve the catalogue behind sign-in, until stopped."""
+    serve_catalogue(_settings(config_file), host, port, ready=lambda address: click.echo(f"serving at {address}"))
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("demo"))
+@_port_option
+@click.option("--no-serve", is_flag=True, help="Write and build, but do not serve.")
+def demo(folder: Path, port: int | None, no_serve: bool) -> None:
+    """Write a small beamline, build its catalogue and serve it. FOLDER is ./demo unless named."""
+    with reporter() as progress:
+        made = house.make(folder, progress)
+    click.echo(f"{len(made.beamline.beamtimes)} beamtimes with {made.summary.scans} scans are built.")
+    for where in dict.fromkeys(problem.where for problem in made.summary.problems):
+        click.echo(f"damaged on purpose: {where}")
+    if no_serve:
+        _say_accounts(made, None)
+        return
+    if port is None and not is_free(made.settings.server.host, made.settings.server.port):
+        port = 0
+    serve_catalogue(made.settings, port=port, ready=lambda address: _say_accounts(made, address))
+
+
+def _say_accounts(made: house.Demo, address: str | None) -> None:
+    click.echo(f"\nOpen {address} and sign in as one of these; Ctrl-C ends it.\n" if address else "\nThe accounts:\n")
+    beamline = made.beamline
+    sees = ["everything", f"beamtime {beamline.beamtimes[-1]}", f"beamtime {beamline.for_tape}, whose data are on tape"]
+    for account, what in zip(beamline.accounts, sees, strict=True):
+        click.echo(f"  {account.name:14} {account.password:26} sees {what}")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path())
+@click.option("--force", is_flag=True, help="Replace a site_config.yaml that is there.")
+def init(folder: Path, force: bool) -> None:
+    """Write a commented site_config.yaml to start from."""
+    target = folder / "site_config.yaml"
+    if target.exists() and not force:
+        raise CatalogError("there is a configuration already", where=target, remedy="use --force to replace it")
+    write_if_changed(target, shipped("site_config.yaml").read_bytes())
+    click.echo(f"wrote {target}; set beamtimes.roots in it, then run: catbuild build")
+
+
+@main.command()
+@_config_option
+def check(config_file: Path | None) -> None:
+    """Validate the configuration, and list the sources that had problems at the last build."""
+    settings = _settings(config_file)
+    click.echo(f"{settings.source}: the configuration is valid")
+    status = Places(settings.catalogue).status
+    if not status.exists():
+        click.echo("nothing is built yet; run: catbuild build")
+        return
+    problems = json.loads(status.read_bytes())["problems"]
+    for problem in problems:
+        click.echo(f"{problem['where']}: {problem['what']}")
+    click.echo(f"{len(problems)} problems at the last build" if problems else "no problems at the last build")
+    sys.exit(WITH_PROBLEMS if problems else 0)
+
+
+@main.command()
+@_config_option
+@click.argument("query", nargs=-1)
+@click.option("--level", type=click.Choice(["dataset", "scan"]), default="dataset", show_default=True)
+@click.option("--sort", default="-date", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print hits and facets as JSON.")
+def search(config_file: Path | None, query: Sequence[str], level: str, sort: str, as_json: bool) -> None:
+    """Search the catalogue on this machine, all of it."""
+    settings = _settings(config_file)
+    request = request_from([("q", " ".join(query)), ("level", level), ("sort", sort)])
+    result = Searcher(Places(settings.catalogue).index).search(request, None)
+    if as_json:
+        click.echo(json.dumps(_as_json(result), ensure_ascii=False))
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("key", "title", "sample", "date"):
+        table.add_column(column)
+    for hit in result.hits:
+        table.add_row(hit.key, *(str(hit.fields.get(name) or "") for name in ("title", "sample", "date")))
+    Console().print(table)
+    click.echo(f"{result.total} {level}s")
+
+
+def _as_json(result: SearchResult) -> dict[str, object]:
+    return {
+        "total": result.total,
+        "level": result.level,
+        "hits": [{"key": hit.key, **hit.fields} for hit in result.hits],
+        "facets": {name: [asdict(count) for count in counts] for name, counts in result.facets.items()},
+        "took_ms": result.took_ms,
+    }
+
+
+@main.group()
+def user() -> None:
+    """Add, list and remove local accounts."""
+
+
+def _database(config_file: Path | None) -> Database:
+    return Database(Places(_settings(config_file).catalogue).database)
+
+
+@user.command("add")
+@_config_option
+@click.argument("name")
+@click.option("--group", "groups", multiple=True, help="A group to be in; may be repeated.")
+@click.option("--display-name", default="", help="As others see it; else the name.")
+@click.password_option(help="Asked for where it is not given.")
+def add_user(config_file: Path | None, name: str, groups: Sequence[str], display_name: str, password: str) -> None:
+    """Add an account; fails where the name is taken."""
+    with _database(config_file) as database:
+        hashed = LOCAL.hash(password)
+        account = Accounts(database).add(name, display_name=display_name, groups=groups, password_hash=hashed)
+    click.echo(f"added {account.name} ({', '.join(sorted(account.groups)) or 'in no group'})")
+
+
+@user.command("list")
+@_config_option
+def list_users(config_file: Path | None) -> None:
+    """List all accounts with their groups."""
+    with _database(config_file) as database:
+        for account in Accounts(database).all():
+            click.echo(f"{account.name:20} {account.display_name:24} {', '.join(sorted(account.groups))}")
+
+
+@user.command("remove")
+@_config_option
+@click.argument("name")
+def remove_user(config_file: Path | None, name: str) -> None:
+    """Remove an account with its sessions and cart."""
+    with _database(config_file) as database:
+        Accounts(database).remove(name)
+    click.echo(f"removed {name}")
