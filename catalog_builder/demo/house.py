@@ -42,7 +42,7 @@ def make(folder: Path, reporter: Reporter) -> Demo:
     _claim(folder)
     reporter.say(f"writing the demo beamline to {folder}")
     taped = folder / _TAPED
-    beamline = write_beamline(folder / "beamline")
+    beamline = write_beamline(folder.absolute() / "beamline")
     if taped.exists():
         send_to_tape(beamline)
     configuration = folder / "site_config.yaml"

@@ -52,10 +52,11 @@ def serve(
             proxy_headers=bool(settings.auth.secure_cookies),  # TLS ends at a proxy on this host
             timeout_graceful_shutdown=_LAST_ANSWERS_SECONDS,
         )
-        if ready is not None:
-            ready(f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/")
-        with _stopping_quietly():
-            uvicorn.Server(config).run(sockets=[listener])
+        server = uvicorn.Server(config)
+        with _stopping_quietly(server):
+            if ready is not None:
+                ready(f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/")
+            server.run(sockets=[listener])
 
 
 def is_free(host: str, port: int) -> bool:
@@ -100,12 +101,16 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
 
 
 @contextmanager
-def _stopping_quietly() -> Iterator[None]:
-    """Let SIGTERM end the server and nothing else: uvicorn raises it again once it has stopped."""
+def _stopping_quietly(server: uvicorn.Server) -> Iterator[None]:
+    """Let SIGTERM end the server and nothing else, from now on: uvicorn raises it again once it has stopped."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, lambda *_: None)
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    before = signal.signal(signal.SIGTERM, stop)
     try:
         yield
     finally:
