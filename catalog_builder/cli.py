@@ -38,6 +38,9 @@ from catalog_builder.server import serve as serve_catalogue
 
 WITH_PROBLEMS = 1
 COULD_NOT_RUN = 2
+STOPPED = 130
+
+_logger = logging.getLogger("catalog_builder")
 
 PARTS: Mapping[str, Registry[Any]] = {"executor": EXECUTORS, "readers": READERS, "auth.methods": METHODS}
 """Registries whose names the settings use."""
@@ -57,11 +60,12 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
         try:
             return super().invoke(ctx)
-        except CatalogError as exc:
-            said = str(exc)
-        except (OSError, MemoryError) as exc:
-            said = _said(exc)
-        logging.getLogger(__name__).info("stopped", exc_info=True)
+        except (CatalogError, OSError, MemoryError) as exc:
+            _logger.debug("could not run", exc_info=exc)
+            said = str(exc) if isinstance(exc, CatalogError) else _said(exc)
+        except KeyboardInterrupt:
+            click.echo("catbuild: stopped; run it again to go on", err=True)
+            ctx.exit(STOPPED)
         for line in said.splitlines():
             click.echo(f"catbuild: {line}", err=True)
         ctx.exit(COULD_NOT_RUN)
@@ -79,7 +83,8 @@ def _said(exc: OSError | MemoryError) -> str:
 @click.option("--verbose", is_flag=True, help="Log what is done, with tracebacks of what fails.")
 def main(verbose: bool) -> None:
     """A catalogue of a beamline's beamtimes, datasets and scans: build it, serve it, search it."""
-    logging.basicConfig(level=logging.INFO if verbose else logging.CRITICAL, format="%(name)s: %(message)s")
+    logging.basicConfig(level=logging.CRITICAL, format="%(name)s: %(message)s")
+    _logger.setLevel(logging.DEBUG if verbose else logging.CRITICAL)
 
 
 def _settings(config_file: Path | None) -> Settings:
@@ -110,7 +115,8 @@ def build(config_file: Path | None, beamtimes: Sequence[str], executor: str | No
 @click.option("--host", help="Overrides server.host.")
 @_port_option
 def serve(config_file: Path | None, host: str | None, port: int | None) -> None:
-    """Serve the catalogue behind sign-in, until stopped."""
+    """Serve the catalogue behind sign-in, until stopped. Sign-ins and failures are logged to standard error."""
+    _logger.setLevel(min(logging.INFO, _logger.level))
     serve_catalogue(_settings(config_file), host, port, ready=lambda address: click.echo(f"serving at {address}"))
 
 

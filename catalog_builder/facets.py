@@ -73,8 +73,8 @@ class Hit:
 
     key: str
     fields: Mapping[str, Json]
-    """title, name, sample, flags, keywords, beamtime, proposal, date, scans, command, energy, on_disk, thumb (an
-    address or None), address."""
+    """title, name, sample, flags, keywords, beamtime, proposal, proposal_type, date, scans, command, energy, on_disk,
+    thumb (an address or None), address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

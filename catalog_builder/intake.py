@@ -230,8 +230,18 @@ def _kept(task: Task, reader: Reader | None, reading: Reading, places: Places) -
         peak=_main_peak(reading, choice),
         previews=tuple(image.preview for image in drawing.images),
         no_preview=drawing.no_preview,
-        problems=(*scan.problems, *located(drawing.problems, task.source, task.settings.beamtimes.raw)),
+        problems=(*scan.problems, *_drawing_problems(drawing, task)),
     )
+
+
+def _drawing_problems(drawing: previews.Drawing, task: Task) -> Iterator[Problem]:
+    """Say where the problems of drawing are: those of frames name a file below the beamtime's folder already."""
+    raw = task.settings.beamtimes.raw
+    for problem in drawing.problems:
+        if problem.where.startswith(f"{raw}/"):
+            yield replace(problem, where=f"{task.source.beamtime}/{problem.where}")
+        else:
+            yield from located([problem], task.source, raw)
 
 
 def _main_peak(reading: Reading, choice: Choice) -> Peak | None:

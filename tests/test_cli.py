@@ -1,5 +1,6 @@
 """The command line: what it prints, its exit statuses, and errors in one line."""
 
+import contextlib
 import json
 import os
 import re
@@ -80,6 +81,34 @@ def test_a_port_in_use_is_one_line(built: Site) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         could_not_run(built.folder, ["serve", "--port", port], f"cannot listen at 127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+def test_serving_ends_quietly(built: Site, ending: signal.Signals) -> None:
+    command = [*CATBUILD, "serve", "--port", "0"]
+    with subprocess.Popen(command, cwd=built.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline().startswith("serving at http://127.0.0.1:")
+        run.send_signal(ending)
+        said = run.communicate(timeout=30)[1]
+    assert (run.returncode, said) == (0, "")
+
+
+def test_a_build_that_is_stopped_says_so_and_goes_on_the_next_time(site: Site) -> None:
+    raw = site.beamtime("11")
+    for number in range(60):
+        site.write(raw / f"gk_{number:05d}.fio", fio())
+    records = site.settings.catalogue / "records"
+    with subprocess.Popen([*CATBUILD, "build"], cwd=site.folder, stderr=subprocess.PIPE, text=True) as run:
+        while run.poll() is None and not records.exists():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                run.wait(0.005)
+        run.send_signal(signal.SIGINT)
+        said = run.communicate(timeout=60)[1]
+    assert run.returncode == 130
+    assert said.splitlines()[-1] == "catbuild: stopped; run it again to go on"
+    assert "Traceback" not in said
+    assert json.loads(catbuild(site.folder, "build", "--json").stdout)["scans"] == 60
 
 
 def test_the_configuration_that_init_writes_is_valid_and_is_not_overwritten(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 Knows how to hand out work, and how to find the one item that kills a worker; does not know what the work is.
 """
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -42,7 +43,8 @@ def _run_pool(
     context = multiprocessing.get_context("spawn")
     in_hand: dict[Future[Result], Item] = {}
     refused: list[Item] = []
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker) as pool:
+    level = logging.getLogger("catalog_builder").getEffectiveLevel()
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker, initargs=(level,)) as pool:
         try:
             while True:
                 for item in islice(items, max(0, workers * AHEAD - len(in_hand))):
@@ -61,8 +63,9 @@ def _run_pool(
             raise
 
 
-def _prepare_worker() -> None:
-    """Leave Ctrl-C to the builder, and end when the builder is gone (a killed one tells nobody)."""
+def _prepare_worker(level: int) -> None:
+    """Log as the builder does, leave Ctrl-C to it, and end when it is gone (a killed one tells nobody)."""
+    logging.basicConfig(level=level, format="%(name)s: %(message)s")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
 

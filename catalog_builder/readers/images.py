@@ -102,10 +102,11 @@ def _read(file: Path, boundary: Path) -> Image:
     Of an EDF file cut short fabio makes up the missing rows, and says so in ``incomplete_file`` alone.
     """
     target = resolved_inside(boundary, file)
+    where = str(target.relative_to(boundary.resolve()))
     try:
         if target.stat().st_size > _LARGEST_FILE:
-            raise CatalogError("is too large for an image", where=file.name)
-        _check_cbf(target, file.name)
+            raise CatalogError("is too large for an image", where=where)
+        _check_cbf(target, where)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with fabio.open(str(target)) as opened:
@@ -113,15 +114,15 @@ def _read(file: Path, boundary: Path) -> Image:
     except (CatalogError, MemoryError):
         raise
     except FileNotFoundError as exc:
-        raise CatalogError("the image is not there any more", where=file.name) from exc
+        raise CatalogError("the image is not there any more", where=where) from exc
     except Exception as exc:
-        raise CatalogError("the image is damaged or cut short", where=file.name) from exc
+        raise CatalogError("the image is damaged or cut short", where=where) from exc
     if data is None or np.ndim(data) != 2 or 0 in np.shape(data):
-        raise CatalogError("the image is damaged or cut short", where=file.name)
+        raise CatalogError("the image is damaged or cut short", where=where)
     return image(data)
 
 
-def _check_cbf(target: Path, name: str) -> None:
+def _check_cbf(target: Path, where: str) -> None:
     """See that a CBF has its binary part, whole; fabio looks for a missing one for ever.
 
     Source: CBF/imgCIF, the octets ``0C 1A 04 D5`` before the binary part, ``X-Binary-Size`` in its header.
@@ -133,7 +134,7 @@ def _check_cbf(target: Path, name: str) -> None:
     at = head.find(_CBF_BINARY)
     size = _CBF_SIZE.search(head[: max(at, 0)])
     if size is None or at + len(_CBF_BINARY) + int(size[1]) > target.stat().st_size:
-        raise CatalogError("the image is damaged or cut short", where=name)
+        raise CatalogError("the image is damaged or cut short", where=where)
 
 
 def _parts(detector: str, files: Sequence[Path], boundary: Path) -> tuple[str, list[_Part]]:

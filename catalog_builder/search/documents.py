@@ -245,6 +245,7 @@ def _row(beamtime: Beamtime, key: str, started: datetime | None, pictured: Curat
     return {
         "beamtime": beamtime.id,
         "proposal": beamtime.proposal_id,
+        "proposal_type": beamtime.proposal_type,
         "date": None if started is None else started.isoformat(),
         "thumb": f"{page_address(pictured.facts.key)}thumb.png" if pictured is not None and has_preview else None,
         "address": page_address(key),

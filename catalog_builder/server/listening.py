@@ -102,7 +102,7 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
 
 @contextmanager
 def _stopping_quietly(server: uvicorn.Server) -> Iterator[None]:
-    """Let SIGTERM end the server and nothing else, from now on: uvicorn raises it again once it has stopped."""
+    """Let SIGTERM and Ctrl-C end the server and nothing else, from now on: uvicorn raises them again at its end."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -110,8 +110,9 @@ def _stopping_quietly(server: uvicorn.Server) -> Iterator[None]:
     def stop(*_: object) -> None:
         server.should_exit = True
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

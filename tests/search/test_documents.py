@@ -113,6 +113,7 @@ def test_a_row_shows_what_the_list_needs_and_a_dataset_the_picture_of_its_main_s
         "keywords": [],
         "beamtime": "11017404",
         "proposal": "20230412",
+        "proposal_type": "I",
         "date": "2023-10-06T12:00:00+00:00",
         "scans": 1,
         "command": "dscan om -1 1 40 0.5",
