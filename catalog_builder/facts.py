@@ -17,7 +17,7 @@ from catalog_builder.discover import BeamtimeFolder, FoundFile, FoundSeries, Sou
 from catalog_builder.readers import Reader
 from catalog_builder.records import Beamtime, Channel, Command, DataFile, Problem, Scan, ScanState
 from catalog_builder.sidecars import beamtime_from_metadata, scan_groups
-from catalog_builder.signals import Column, Reading
+from catalog_builder.signals import Column, Reading, roi_detector
 
 STALE_SECONDS = 3600
 """A scan without its end line that has not grown for so long is not running: nobody ended it."""
@@ -158,8 +158,14 @@ def _channel(column: Column) -> Channel:
 
 
 def _detectors(reading: Reading, series: Iterable[FoundSeries]) -> tuple[str, ...]:
-    own = {frames.detector for frames in reading.frames}
-    return tuple(sorted(own | {each.detector for each in series if each.detector}))
+    """Name the detectors of frames, of the scan's own folder, and of ROI channels (``p100k_roi1``).
+
+    Frames of one module of several are labelled ``lambda (m1 of 3)``; the detector is ``lambda``.
+    """
+    of_frames = {frames.detector.partition(" (")[0] for frames in reading.frames}
+    of_folders = {each.detector for each in series if each.detector}
+    of_channels = {roi_detector(column.name) for column in reading.columns}
+    return tuple(sorted(name for name in of_frames | of_folders | of_channels if name))
 
 
 def _data_files(source: Source) -> tuple[DataFile, ...]:

@@ -8,7 +8,7 @@ from catalog_builder.discover import FoundFile, FoundSeries, Source
 from catalog_builder.facts import STALE_SECONDS, scan_record, scan_state
 from catalog_builder.readers import READERS
 from catalog_builder.records import Channel, Problem, ScanState
-from catalog_builder.signals import Column, Reading
+from catalog_builder.signals import Column, Frames, Reading
 
 FRESH, OLD = 1.0, STALE_SECONDS + 1.0
 
@@ -65,3 +65,13 @@ def test_a_column_without_a_finite_value_has_no_figures() -> None:
     reading = Reading(columns=(Column(name="om", values=np.array([np.nan, np.inf])),))
     scan = scan_record(source(), READERS.get("fio"), reading, parse(""), raw="raw", age=OLD)
     assert scan.channels == (Channel(name="om"),)
+
+
+def test_detectors_are_known_by_their_frames_their_folder_and_their_roi_channels() -> None:
+    columns = tuple(
+        Column(name=name, values=np.zeros(1)) for name in ("eiger4m_roi1", "eiger4m_roi2", "roi1_sum", "om")
+    )
+    frames = Frames(detector="lambda (m1 of 3)", count=1, load=lambda _: np.zeros((1, 1), dtype=np.float32))
+    reading = Reading(columns=columns, frames=(frames,))
+    scan = scan_record(source(), READERS.get("fio"), reading, parse(""), raw="raw", age=OLD)
+    assert scan.detectors == ("eiger4m", "lambda", "p100k")
