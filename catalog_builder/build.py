@@ -113,6 +113,9 @@ class Builder:
                 where=", ".join(map(str, self.settings.beamtimes.roots)),
                 remedy="mount the file system, or correct beamtimes.roots",
             )
+        if not folders:
+            what = f"no folder below it looks like {self.settings.beamtimes.pattern!r} (beamtimes.pattern)"
+            self.problems += [(None, Problem(where=str(root), what=what)) for root in self.settings.beamtimes.roots]
         known = {folder.id for folder in folders} | set(kept)
         for id in chosen:
             if id not in known:

@@ -186,6 +186,12 @@ def test_a_root_that_is_empty_changes_nothing(two_beamtimes: Site) -> None:
     assert kept(two_beamtimes) == before
 
 
+def test_a_pattern_that_finds_no_beamtime_is_said(site: Site) -> None:
+    (problem,) = run(site).problems
+    assert problem.where == str(site.root)
+    assert "'{year}/data/{id}'" in problem.what
+
+
 def test_a_fresh_scan_without_an_end_is_running_and_looked_at_again(two_beamtimes: Site) -> None:
     raw = two_beamtimes.root / "2023/data/11/raw"
     text = fio(points=3)
