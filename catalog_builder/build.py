@@ -87,8 +87,8 @@ class Builder:
         self.executor = EXECUTORS.get(settings.executor)
         self.intake_digest = intake.settings_digest(settings)
         self.counts = Counts()
-        self.problems: list[tuple[str | None, Problem]] = []
-        """With the beamtime's id, where the problem is one beamtime's."""
+        self.problems: dict[str, list[Problem]] = {"": []}
+        """By the id of the beamtime looked at; of no beamtime under an empty id."""
 
     def run(self, chosen: Sequence[str]) -> BuildSummary:
         begun = time.monotonic()
@@ -105,7 +105,7 @@ class Builder:
     def _folders(self, chosen: Sequence[str]) -> list[BeamtimeFolder]:
         """Give the folders of the chosen beamtimes; an empty root is not believed."""
         folders, problems = discover.beamtimes(self.settings.beamtimes)
-        self.problems += [(None, problem) for problem in problems]
+        self.problems[""] += problems
         kept = self.store.beamtime_ids()
         if kept and not folders:
             raise CatalogError(
@@ -115,7 +115,7 @@ class Builder:
             )
         if not folders:
             what = f"no folder below it looks like {self.settings.beamtimes.pattern!r} (beamtimes.pattern)"
-            self.problems += [(None, Problem(where=str(root), what=what)) for root in self.settings.beamtimes.roots]
+            self.problems[""] += [Problem(where=str(root), what=what) for root in self.settings.beamtimes.roots]
         known = {folder.id for folder in folders} | set(kept)
         for id in chosen:
             if id not in known:
@@ -211,8 +211,7 @@ class Builder:
             rows = self.state.sources(id)
             on_disk = {key for row in rows.values() for key in row.scans}
             beamtime = beamtime_record(each.folder, each.found.lists, self._kept(id), on_disk, self.settings)
-            problems = [*each.found.problems, *(problem for row in rows.values() for problem in row.problems)]
-            self._publish_one(beamtime, rows.values(), problems)
+            self._publish_one(beamtime, rows.values(), each.found.problems)
         for id in gone:
             vanished = tuple(self.state.sources(id))
             self.state.forget_sources(id, vanished)
@@ -223,7 +222,9 @@ class Builder:
         self.store.save_beamtime(beamtime)
         published = self.publisher.publish(beamtime, rows)
         self.counts.pages_written += published.pages_written
-        self.problems += [(beamtime.id, p) for p in (*beamtime.problems, *problems, *published.problems)]
+        of_sources = [problem for row in rows for problem in row.problems]
+        listed = self.problems.setdefault(beamtime.id, [])
+        listed += [*beamtime.problems, *problems, *of_sources, *published.problems]
 
     def _kept(self, id: str) -> Beamtime | None:
         """Give the beamtime's record as it stands; a damaged one is made again."""
@@ -232,7 +233,7 @@ class Builder:
         try:
             return self.store.beamtime(id)
         except CatalogError as exc:
-            self.problems.append((id, Problem(where=f"{id}/beamtime.json", what=exc.what)))
+            self.problems.setdefault(id, []).append(Problem(where=f"{id}/beamtime.json", what=exc.what))
             return None
 
     # -- tell
@@ -255,17 +256,24 @@ class Builder:
             datasets=datasets,
             pages_written=self.counts.pages_written,
             seconds=seconds,
-            problems=tuple(problem for _, problem in self.problems),
+            problems=tuple(problem for id in sorted(self.problems) for problem in self.problems[id]),
         )
-        problems = [{"beamtime": id, "where": p.where, "what": p.what} for id, p in self.problems]
+        self._write_status(summary)
+        return summary
+
+    def _write_status(self, summary: BuildSummary) -> None:
+        """Say on the status page what is wrong with every beamtime, those not looked at in this run included."""
+        with self.state.transaction():
+            for id, found in self.problems.items():
+                self.state.put_problems(id, found)
+        problems = [{"beamtime": id or None, "where": p.where, "what": p.what} for id, p in self.state.problems()]
         status = {
             "built": datetime.now(UTC).isoformat(timespec="seconds"),
-            "seconds": round(seconds, 3),
+            "seconds": round(summary.seconds, 3),
             "summary": {**summary.as_json(), "problems": len(problems)},
             "problems": problems,
         }
         write_if_changed(self.places.status, json.dumps(status, ensure_ascii=False, indent=1).encode())
-        return summary
 
 
 def _died(task: Task) -> Taken:

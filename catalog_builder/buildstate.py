@@ -26,6 +26,7 @@ CREATE TABLE scan (
     size INTEGER NOT NULL, files INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX scan_of_dataset ON scan (dataset);
 CREATE TABLE beamtime (id TEXT PRIMARY KEY, digest TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE problems (beamtime TEXT PRIMARY KEY, listed TEXT NOT NULL) WITHOUT ROWID;
 """
 
 
@@ -120,7 +121,6 @@ class BuildState:
         return {row[1]: _source_row(row) for row in rows}
 
     def put_source(self, row: SourceRow) -> None:
-        problems = json.dumps([[p.where, p.what] for p in row.problems])
         self._db.execute(
             "INSERT OR REPLACE INTO source VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -129,7 +129,7 @@ class BuildState:
                 row.signature,
                 row.settings,
                 json.dumps(row.scans),
-                problems,
+                _listed(row.problems),
                 row.again_at,
                 row.failed,
             ),
@@ -169,10 +169,27 @@ class BuildState:
         """Remember what a beamtime's pages and index entries were made from."""
         self._db.execute("INSERT OR REPLACE INTO beamtime VALUES (?, ?)", (beamtime, digest))
 
+    def put_problems(self, beamtime: str, problems: Iterable[Problem]) -> None:
+        """Put what is wrong with a beamtime now in place of what was; an empty id stands for no beamtime."""
+        listed = _listed(problems)
+        before = self._db.execute("SELECT listed FROM problems WHERE beamtime = ?", (beamtime,)).fetchone()
+        if before is None or before[0] != listed:
+            self._db.execute("INSERT OR REPLACE INTO problems VALUES (?, ?)", (beamtime, listed))
+
+    def problems(self) -> list[tuple[str, Problem]]:
+        """Give everything that is wrong now, with the beamtime's id, by id; an empty id stands for no beamtime."""
+        rows = self._db.execute("SELECT beamtime, listed FROM problems ORDER BY beamtime")
+        return [(id, problem) for id, listed in rows for problem in _unlisted(listed)]
+
     def forget_beamtime(self, beamtime: str) -> None:
         """Forget everything about a beamtime whose records are gone."""
         with self.transaction():
-            for table, column in (("source", "beamtime"), ("scan", "beamtime"), ("beamtime", "id")):
+            for table, column in (
+                ("source", "beamtime"),
+                ("scan", "beamtime"),
+                ("problems", "beamtime"),
+                ("beamtime", "id"),
+            ):
                 self._db.execute(f"DELETE FROM {table} WHERE {column} = ?", (beamtime,))  # noqa: S608 - our own names
 
     def failed(self) -> int:
@@ -206,6 +223,14 @@ def _opened_read_only(path: Path) -> sqlite3.Connection:
     raise CatalogError("the build state is of another version", where=path, remedy="run: catbuild build")
 
 
+def _listed(problems: Iterable[Problem]) -> str:
+    return json.dumps([[problem.where, problem.what] for problem in problems])
+
+
+def _unlisted(listed: str) -> tuple[Problem, ...]:
+    return tuple(Problem(where=where, what=what) for where, what in json.loads(listed))
+
+
 def _source_row(row: tuple[str, str, str, str, str, str, float | None, int]) -> SourceRow:
     beamtime, path, signature, settings, scans, problems, again_at, failed = row
     return SourceRow(
@@ -214,7 +239,7 @@ def _source_row(row: tuple[str, str, str, str, str, str, float | None, int]) -> 
         signature=signature,
         settings=settings,
         scans=tuple(json.loads(scans)),
-        problems=tuple(Problem(where=where, what=what) for where, what in json.loads(problems)),
+        problems=_unlisted(problems),
         again_at=again_at,
         failed=bool(failed),
     )

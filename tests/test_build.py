@@ -243,6 +243,14 @@ def test_broken_metadata_is_a_named_problem_and_keeps_what_was_known(two_beamtim
     assert record.proposal_id == "20230412"
 
 
+def test_a_build_of_one_beamtime_leaves_the_problems_of_others_on_the_status_page(two_beamtimes: Site) -> None:
+    two_beamtimes.write(two_beamtimes.root / "2023/data/22/raw/broken.nxs", b"nothing")
+    run(two_beamtimes)
+    assert run(two_beamtimes, chosen=["11"]).problems == ()
+    status = json.loads(Places(two_beamtimes.settings.catalogue).status.read_bytes())
+    assert [problem["where"] for problem in status["problems"]] == ["22/raw/broken.nxs"]
+
+
 def test_the_status_file_says_what_the_summary_says(two_beamtimes: Site) -> None:
     two_beamtimes.write(two_beamtimes.root / "2023/data/22/raw/broken.nxs", b"nothing")
     summary = run(two_beamtimes)
