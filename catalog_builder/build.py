@@ -87,6 +87,10 @@ class Builder:
         self.executor = EXECUTORS.get(settings.executor)
         self.intake_digest = intake.settings_digest(settings)
         self.counts = Counts()
+        self.rows: dict[str, dict[str, SourceRow]] = {}
+        """Of each beamtime whose folder was walked, by source path, as they stand now."""
+        self.is_blind = False
+        """True where a root holds no beamtime at all: it may not be mounted, and nothing is said to be gone."""
         self.problems: dict[str, list[Problem]] = {"": []}
         """By the id of the beamtime looked at; of no beamtime under an empty id."""
 
@@ -113,9 +117,14 @@ class Builder:
                 where=", ".join(map(str, self.settings.beamtimes.roots)),
                 remedy="mount the file system, or correct beamtimes.roots",
             )
-        if not folders:
-            what = f"no folder below it looks like {self.settings.beamtimes.pattern!r} (beamtimes.pattern)"
-            self.problems[""] += [Problem(where=str(root), what=what) for root in self.settings.beamtimes.roots]
+        for root in self.settings.beamtimes.roots:
+            if not any(folder.path.is_relative_to(root) for folder in folders):
+                self.is_blind = True
+                what = (
+                    f"no folder below it looks like {self.settings.beamtimes.pattern!r} (beamtimes.pattern); "
+                    "beamtimes that are not found stay as they were"
+                )
+                self.problems[""].append(Problem(where=str(root), what=what))
         known = {folder.id for folder in folders} | set(kept)
         for id in chosen:
             if id not in known:
@@ -125,17 +134,18 @@ class Builder:
     def _walked(self, folder: BeamtimeFolder) -> Walked:
         """Walk a beamtime's folder and say which of its sources must be taken in."""
         found = self._walk(folder)
-        rows = self.state.sources(folder.id)
+        rows = self.rows[folder.id] = self.state.sources(folder.id)
         names = {f"scan:{folder.id}/{name}" for name in self.store.scan_names(folder.id)}
         drawn = (self.places.previews / folder.id).is_dir()
         stale = [s for s in found.sources if not (drawn and self._is_current(s, rows.get(s.path), names))]
-        current = {source.path for source in found.sources} - {source.path for source in stale}
+        there = {source.path for source in found.sources}
+        current = there - {source.path for source in stale}
         self.counts.current += sum(1 for path in current if rows[path].scans or rows[path].failed)
         return Walked(
             folder=folder,
             found=found,
             stale=tuple(stale),
-            vanished=tuple(sorted(rows.keys() - {source.path for source in found.sources})),
+            vanished=tuple(path for path in rows if path not in there and not found.is_unseen(path)),
         )
 
     def _walk(self, folder: BeamtimeFolder) -> Found:
@@ -171,22 +181,22 @@ class Builder:
             self.reporter.advance()
 
     def _remember(self, source: Source, taken: Taken) -> None:
-        """Note what taking in a source gave; a failed one keeps the scans it had."""
-        before = self.state.sources(source.beamtime).get(source.path)
+        """Note what taking in a source gave; one that was not read to its end keeps the scans it had."""
+        before = self.rows[source.beamtime].get(source.path)
         had = before.scans if before else ()
         row = SourceRow(
             beamtime=source.beamtime,
             path=source.path,
             signature=source.signature,
             settings=self.intake_digest,
-            scans=had if taken.failed else taken.scans,
+            scans=taken.scans if taken.whole else tuple(dict.fromkeys((*had, *taken.scans))),
             problems=taken.problems,
             again_at=taken.again_at,
             failed=taken.failed,
         )
-        if not taken.failed:
-            self._drop(set(had) - set(taken.scans))
+        self._drop(set(had) - set(row.scans))
         self.state.put_source(row)
+        self.rows[source.beamtime][source.path] = row
         self.counts.read += bool(row.scans or row.failed)
         for problem in taken.problems:
             self.reporter.problem(problem)
@@ -200,23 +210,41 @@ class Builder:
 
     def _without_folder(self, chosen: Sequence[str], folders: Sequence[BeamtimeFolder]) -> list[str]:
         """Give the beamtimes the catalogue holds although their folders are gone: their data are on tape."""
+        if self.is_blind:
+            return []
         found = {folder.id for folder in folders}
         return [id for id in self.store.beamtime_ids() if id not in found and (not chosen or id in chosen)]
 
     def _publish(self, walked: Sequence[Walked], gone: Sequence[str]) -> None:
         for each in self._staged("Writing pages and index", walked):
-            id = each.folder.id
-            self.state.forget_sources(id, each.vanished)
-            self.counts.removed += len(each.vanished)
-            rows = self.state.sources(id)
-            on_disk = {key for row in rows.values() for key in row.scans}
+            id, rows = each.folder.id, self.rows[each.folder.id]
+            on_disk = self._forget_vanished(each)
             beamtime = beamtime_record(each.folder, each.found.lists, self._kept(id), on_disk, self.settings)
             self._publish_one(beamtime, rows.values(), each.found.problems)
         for id in gone:
             vanished = tuple(self.state.sources(id))
             self.state.forget_sources(id, vanished)
             self.counts.removed += len(vanished)
-            self._publish_one(self.store.beamtime(id), (), ())
+            kept = self._kept(id)
+            if kept is not None:
+                self._publish_one(kept, (), ())
+
+    def _forget_vanished(self, walked: Walked) -> set[str]:
+        """Forget sources that are no longer there; gives the keys of the scans that are on disk.
+
+        The scans of a vanished source stay, on tape now; but where its file has become part of another source
+        (a ``.fio`` beside a ``.nxs``), that source says what scans there are.
+        """
+        rows = self.rows[walked.folder.id]
+        gone = {path: rows.pop(path) for path in walked.vanished}
+        on_disk = {key for row in rows.values() for key in row.scans}
+        absorbed = {file.path for source in walked.found.sources for file in source.files}
+        for path, row in gone.items():
+            if f"{self.settings.beamtimes.raw}/{path}" in absorbed:
+                self._drop(set(row.scans) - on_disk)
+        self.state.forget_sources(walked.folder.id, gone)
+        self.counts.removed += len(gone)
+        return on_disk
 
     def _publish_one(self, beamtime: Beamtime, rows: Collection[SourceRow], problems: Iterable[Problem]) -> None:
         self.store.save_beamtime(beamtime)
@@ -277,6 +305,5 @@ class Builder:
 
 
 def _died(task: Task) -> Taken:
-    where = f"{task.source.beamtime}/{task.settings.beamtimes.raw}/{task.source.path}"
-    what = "the worker died reading it (out of memory, or a fault in a library)"
-    return Taken(problems=(Problem(where=where, what=what),), failed=True)
+    what = "the worker died reading it (out of memory, or a fault in a library); it is tried again at the next build"
+    return Taken(problems=(Problem(where=task.where, what=what),), failed=True, again_at=0)

@@ -165,6 +165,10 @@ class BuildState:
         """Give what each beamtime's pages and index entries were made from, by id."""
         return dict(self._db.execute("SELECT id, digest FROM beamtime ORDER BY id").fetchall())
 
+    def forget_digest(self, beamtime: str) -> None:
+        """Say that a beamtime's pages and index entries are being made: until they are done, none are current."""
+        self._db.execute("DELETE FROM beamtime WHERE id = ?", (beamtime,))
+
     def put_digest(self, beamtime: str, digest: str) -> None:
         """Remember what a beamtime's pages and index entries were made from."""
         self._db.execute("INSERT OR REPLACE INTO beamtime VALUES (?, ?)", (beamtime, digest))

@@ -6,6 +6,7 @@ Knows folders, suffixes and what belongs together by name; opens no file of data
 import hashlib
 import os
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -14,8 +15,8 @@ from catalog_builder.config import BeamtimeSettings
 from catalog_builder.errors import CatalogError
 from catalog_builder.records import Problem
 
-FRAME_SUFFIXES = frozenset({".cbf", ".tif", ".tiff", ".edf"})
-"""Files that hold one detector frame each."""
+LOOSE_FRAME_SUFFIXES = frozenset({".cbf", ".tif", ".tiff", ".edf"})
+"""Files that hold one detector frame each: they may lie beside a scan file instead of in its folder."""
 
 _ID = r"(?P<id>[A-Za-z0-9][A-Za-z0-9._-]*)"
 _YEAR = r"(?P<year>\d{4})"
@@ -87,6 +88,12 @@ class Found:
     lists: list[FoundFile] = field(default_factory=list)
     """``scicat-datasets-*.lst``."""
     problems: list[Problem] = field(default_factory=list)
+    unseen: list[PurePosixPath] = field(default_factory=list)
+    """Folders below ``raw/`` that could not be listed: nothing is known about what they hold."""
+
+    def is_unseen(self, path: str) -> bool:
+        """Tell whether a path below ``raw/`` lies in a folder that could not be listed."""
+        return any(PurePosixPath(path).is_relative_to(folder) for folder in self.unseen)
 
 
 def beamtimes(settings: BeamtimeSettings) -> tuple[list[BeamtimeFolder], list[Problem]]:
@@ -177,7 +184,7 @@ class Walk:
 
     def run(self) -> Found:
         """Walk, and give what was found, sorted by path."""
-        if (self.folder.path / self.raw).is_dir():
+        if self._is_there(self.raw):
             self._walk(self.raw)
         self.found.sources.sort(key=lambda source: source.path)
         self.found.lists.sort(key=lambda file: file.path)
@@ -293,7 +300,7 @@ class Walk:
                     self._sort_in(path, entry, files, folders, quietly)
         except OSError as exc:
             if not quietly:
-                self._problem(path, f"the folder cannot be read ({exc.strerror})")
+                self._not_seen(path, exc)
             return None
         return _Folder(path, sorted(files, key=lambda file: file.path), sorted(folders))
 
@@ -316,16 +323,28 @@ class Walk:
         elif entry.is_dir():
             folders.append(entry.name)
         elif entry.is_file():
-            stat = entry.stat()
-            files.append(
-                FoundFile(path=str(path / entry.name), size=stat.st_size, mtime_ns=stat.st_mtime_ns, inode=stat.st_ino)
-            )
+            is_now = entry.stat()
+            size, time, inode = is_now.st_size, is_now.st_mtime_ns, is_now.st_ino
+            files.append(FoundFile(path=str(path / entry.name), size=size, mtime_ns=time, inode=inode))
 
     def _stays_inside(self, path: Path) -> bool:
         try:
             return path.resolve(strict=True).is_relative_to(self.folder.path.resolve())
         except (OSError, RuntimeError):
             return False
+
+    def _is_there(self, path: PurePosixPath) -> bool:
+        try:
+            return stat.S_ISDIR((self.folder.path / path).stat().st_mode)
+        except FileNotFoundError:
+            return False
+        except OSError as exc:
+            self._not_seen(path, exc)
+            return False
+
+    def _not_seen(self, path: PurePosixPath, exc: OSError) -> None:
+        self.found.unseen.append(path.relative_to(self.raw))
+        self._problem(path, f"the folder cannot be read ({exc.strerror}); what was known of it stays")
 
     def _problem(self, path: PurePosixPath, what: str) -> None:
         self.found.problems.append(Problem(where=f"{self.folder.id}/{path}", what=what))
@@ -336,7 +355,7 @@ def _loose_frames(here: _Folder, stem: str) -> list[FoundSeries]:
     return [
         _one_file(file, None)
         for file in here.files
-        if PurePosixPath(file.path).suffix.lower() in FRAME_SUFFIXES and PurePosixPath(file.path).stem == stem
+        if PurePosixPath(file.path).suffix.lower() in LOOSE_FRAME_SUFFIXES and PurePosixPath(file.path).stem == stem
     ]
 
 

@@ -45,7 +45,7 @@ def scan_record(
     return Scan(
         key=names.scan_key(source.beamtime, name),
         name=name,
-        stem=names.stem(path, keep_suffix=reader is not None and reader.keeps_suffix),
+        stem=_stem(path, reader),
         beamtime=source.beamtime,
         measurement=reading.measurement,
         number=own_number if reading.number is None else reading.number,
@@ -96,7 +96,12 @@ def beamtime_record(
     raw = PurePosixPath(settings.beamtimes.raw)
     for file in lists:
         path = PurePosixPath(file.path)
-        text = (folder.path / path).read_text(encoding="utf-8", errors="replace")
+        try:
+            text = (folder.path / path).read_text(encoding="utf-8", errors="replace")
+        except OSError as exc:
+            what = f"cannot be read ({exc.strerror}); its groups are missing"
+            now = replace(now, problems=(*now.problems, Problem(where=f"{folder.id}/{path}", what=what)))
+            continue
         groups |= scan_groups(text, path.parent.relative_to(raw))
     return replace(now, scan_groups=dict(sorted(groups.items())))
 
@@ -116,14 +121,15 @@ def _metadata(folder: BeamtimeFolder, settings: Settings) -> Beamtime:
 def scan_state(said: ScanState, planned: int | None, measured: int, age: float) -> ScanState:
     """Judge a scan's state from what its file says, the points planned and measured, and the file's age in s.
 
-    A file without an end is running while it is fresh; later it counts by its points alone. A file that was
+    A scan without an end is running while its file is fresh; later it counts by its points alone. A scan that was
     ended with fewer points than planned was aborted.
     """
     if said == "aborted":
         return "aborted"
-    if said == "running" and age < STALE_SECONDS:
+    is_short = planned is not None and measured < planned
+    if age < STALE_SECONDS and (said == "running" or (said == "unknown" and is_short)):
         return "running"
-    if planned is not None and 0 < measured < planned:
+    if is_short and measured > 0:
         return "aborted"
     if said == "complete" or (planned is not None and measured >= planned):
         return "complete"
@@ -134,6 +140,13 @@ def located(problems: Iterable[Problem], source: Source, raw: str) -> tuple[Prob
     """Say in which beamtime and folder the problems of a reader are; it knows the file's name alone."""
     folder = PurePosixPath(source.beamtime, raw, source.path).parent
     return tuple(Problem(where=str(folder / problem.where), what=problem.what) for problem in problems)
+
+
+def _stem(path: PurePosixPath, reader: Reader | None) -> str:
+    """Give the default grouping value: a SPEC file's whole name, else the name without the scan number."""
+    if reader is None:
+        return names.stem(path)
+    return names.joined(list(path.parts)) if reader.keeps_suffix else names.stem(path.with_suffix(""))
 
 
 def _points(reading: Reading) -> int:

@@ -6,11 +6,15 @@ Knows paths, bytes and durability; does not know what a file means.
 import fcntl
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from catalog_builder.errors import CatalogError
+
+_TEMPORARY = ".new-"
+_ABANDONED_SECONDS = 3600
 
 
 def write_if_changed(path: Path, content: bytes, *, durable: bool = False) -> bool:
@@ -24,7 +28,7 @@ def write_if_changed(path: Path, content: bytes, *, durable: bool = False) -> bo
             return False
     except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".new-{secrets.token_hex(8)}")
+    temporary = path.with_name(f"{_TEMPORARY}{secrets.token_hex(8)}")
     try:
         with temporary.open("xb") as stream:
             stream.write(content)
@@ -36,6 +40,17 @@ def write_if_changed(path: Path, content: bytes, *, durable: bool = False) -> bo
         temporary.unlink(missing_ok=True)
         raise
     return True
+
+
+def sweep(folder: Path) -> None:
+    """Remove what writers that were killed left in a folder; what may still be written stays."""
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith(_TEMPORARY) and time.time() - entry.stat().st_mtime > _ABANDONED_SECONDS:
+                    Path(entry.path).unlink(missing_ok=True)
+    except FileNotFoundError:
+        return
 
 
 def resolved_inside(folder: Path, path: str | PurePosixPath | Path) -> Path:

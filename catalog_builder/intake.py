@@ -6,8 +6,8 @@ here: what goes back are names and problems.
 
 import hashlib
 import logging
-from collections.abc import Generator, Iterator
-from contextlib import closing
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -46,6 +46,11 @@ class Task:
     settings: Settings
     now: datetime
 
+    @property
+    def where(self) -> str:
+        """The source's place, for messages."""
+        return f"{self.source.beamtime}/{self.settings.beamtimes.raw}/{self.source.path}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
@@ -53,6 +58,8 @@ class Taken:
 
     scans: tuple[str, ...] = ()
     """Keys of the scans whose records were written."""
+    whole: bool = False
+    """True where the source was read to its end: scans that it gave before and not now are gone from it."""
     problems: tuple[Problem, ...] = ()
     again_at: float | None = None
     """Unix time from which it would be judged differently though nothing changed."""
@@ -62,6 +69,10 @@ class Taken:
 
 class _NotASource(Exception):  # noqa: N818 - no error: the file is of no kind we read
     """The file carries a suffix that other programs use too, and is theirs."""
+
+
+class CannotWriteError(CatalogError):
+    """The catalogue's own disk refuses: no source's fault, and nothing to go on with."""
 
 
 def settings_digest(settings: Settings) -> str:
@@ -78,27 +89,37 @@ def settings_digest(settings: Settings) -> str:
 
 def take_in(task: Task) -> Taken:
     """Read a source, draw its previews, write both; never raises, so that one source costs one source."""
-    source = task.source
-    where = f"{source.beamtime}/{task.settings.beamtimes.raw}/{source.path}"
+    scans: list[Scan] = []
     try:
-        return _taken(task, where)
+        _take(task, scans)
     except _NotASource:
         return Taken(again_at=_quiet_at(task))
+    except CannotWriteError:
+        raise
     except CatalogError as exc:
-        return _failure(task, where, exc.what)
+        return _failure(task, scans, exc.what)
     except MemoryError:
-        return _failure(task, where, "needs more memory than there is")
+        return replace(_failure(task, scans, "needs more memory than there is"), again_at=0)
     except Exception as exc:
-        _logger.exception("reading %s failed", where)
-        return _failure(task, where, f"could not be read ({type(exc).__name__}: {exc})")
+        _logger.exception("reading %s failed", task.where)
+        return _failure(task, scans, f"could not be read ({type(exc).__name__}: {exc})")
+    stale_at = task.source.newest_ns / 1e9 + STALE_SECONDS
+    return Taken(
+        scans=tuple(scan.key for scan in scans),
+        whole=True,
+        problems=tuple(problem for scan in scans for problem in scan.problems),
+        again_at=stale_at if any(scan.state == "running" for scan in scans) else None,
+    )
 
 
-def _failure(task: Task, where: str, what: str) -> Taken:
-    """Name the problem; a file that is still being written is only looked at again."""
+def _failure(task: Task, scans: Sequence[Scan], what: str) -> Taken:
+    """Name the problem behind the scans before it; a file that is still being written is only looked at again."""
+    keys = tuple(scan.key for scan in scans)
     quiet_at = _quiet_at(task)
     if quiet_at is not None:
-        return Taken(again_at=quiet_at)
-    return Taken(problems=(Problem(where=where, what=what),), failed=True)
+        return Taken(scans=keys, again_at=quiet_at)
+    problems = [problem for scan in scans for problem in scan.problems]
+    return Taken(scans=keys, problems=(*problems, Problem(where=task.where, what=what)), failed=True)
 
 
 def _quiet_at(task: Task) -> float | None:
@@ -112,24 +133,30 @@ def _age(task: Task) -> float:
     return task.now.timestamp() - task.source.newest_ns / 1e9
 
 
-def _taken(task: Task, where: str) -> Taken:
+def _take(task: Task, scans: list[Scan]) -> None:
+    """Read scan after scan, and add each whose previews and record are written."""
     places = Places(task.settings.catalogue)
-    store = RecordStore(places)
-    (places.previews / task.source.beamtime).mkdir(parents=True, exist_ok=True)
-    keys: list[str] = []
-    problems: list[Problem] = []
-    running = False
+    with _writing():
+        (places.previews / task.source.beamtime).mkdir(parents=True, exist_ok=True)
     with closing(_readings(task)) as readings:
         for reader, reading in readings:
             scan = _kept(task, reader, reading, places)
-            store.save_scan(scan)
-            keys.append(scan.key)
-            problems += scan.problems
-            running = running or scan.state == "running"
-    if not keys:
-        return _failure(task, where, "holds no scan")
-    stale_at = task.source.newest_ns / 1e9 + STALE_SECONDS
-    return Taken(scans=tuple(keys), problems=tuple(problems), again_at=stale_at if running else None)
+            with _writing():
+                RecordStore(places).save_scan(scan)
+            scans.append(scan)
+    if not scans:
+        raise CatalogError("holds no scan")
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Tell a disk of ours that refuses from a source that cannot be read."""
+    try:
+        yield
+    except OSError as exc:
+        what = f"cannot be written ({exc.strerror or exc})"
+        remedy = "mend it and build again; what stands is kept"
+        raise CannotWriteError(what, where=exc.filename or "the catalogue", remedy=remedy) from exc
 
 
 def _readings(task: Task) -> Generator[tuple[Reader | None, Reading], None, None]:
@@ -222,7 +249,8 @@ def _kept(task: Task, reader: Reader | None, reading: Reading, places: Places) -
     scan = scan_record(task.source, reader, reading, command, raw=task.settings.beamtimes.raw, age=_age(task))
     drawing = previews.draw(reading, command, choice, names.readable(scan.name), command.points)
     curve = curve_bytes(curve_document(reading, choice)) if reading.columns else None
-    _write_previews(places.scan_previews(scan.key), drawing, curve)
+    with _writing():
+        _write_previews(places.scan_previews(scan.key), drawing, curve)
     return replace(
         scan,
         signals=choice.signals,

@@ -118,7 +118,7 @@ def scan_quantity(scan: Scan, name: str, wanted: QuantitySettings) -> Quantity |
     channels = {channel.name: channel for channel in scan.channels}
     for source in wanted.source:
         channel = channels.get(source)
-        unit = wanted.unit or scan.units.get(source)
+        unit = scan.units.get(source) or wanted.unit
         if channel and channel.mean is not None and channel.minimum is not None and channel.maximum is not None:
             return Quantity(
                 name=name,

@@ -71,15 +71,17 @@ def scan_name(path_below_raw: PurePosixPath, *, keep_suffix: bool = False, measu
     return joined([*parts, measurement] if measurement is not None else parts)
 
 
-def stem(path_below_raw: PurePosixPath, *, keep_suffix: bool = False) -> str:
-    """Give the name a file's scans share, without the scan number: the default grouping value.
+def stem(bare: PurePosixPath) -> str:
+    """Give the name that scans share, without the scan number: the default grouping value.
 
-    ``gk_sto20_00173.fio`` gives ``gk_sto20``; ``night2/align_00012.fio`` gives ``night2~align``; a SPEC file
-    keeps its whole name; a name that is a number alone stays whole.
+    ``gk_sto20_00173`` gives ``gk_sto20``; ``night2/align_00012`` gives ``night2~align``; a name that is a number
+    alone stays whole.
+
+    Parameters
+    ----------
+    bare
+        A scan's file below ``raw/`` without its suffix, or its folder.
     """
-    if keep_suffix:
-        return joined(list(path_below_raw.parts))
-    bare = path_below_raw.with_suffix("")
     return joined([*bare.parts[:-1], _SCAN_NUMBER.sub("", bare.name) or bare.name])
 
 

@@ -13,7 +13,7 @@ from catalog_builder import render
 from catalog_builder.buildstate import BuildState, ScanRow, SourceRow
 from catalog_builder.config import Settings
 from catalog_builder.errors import CatalogError
-from catalog_builder.files import locked, write_if_changed
+from catalog_builder.files import locked, sweep, write_if_changed
 from catalog_builder.merge import merged
 from catalog_builder.places import Places
 from catalog_builder.records import Beamtime, CuratedDataset, OnDisk, Problem, Scan
@@ -72,6 +72,7 @@ class Publisher:
             self.indexer.finish()
 
     def _publish(self, beamtime: Beamtime, rows: Collection[SourceRow], digest: str) -> Published:
+        self.state.forget_digest(beamtime.id)
         scans, problems = self._scans(beamtime.id)
         on_disk = {key for row in rows for key in row.scans}
         states: dict[str, OnDisk] = {scan.key: "disk" if scan.key in on_disk else "tape" for scan in scans}
@@ -80,7 +81,8 @@ class Publisher:
         self.indexer.replace_beamtime(beamtime.id, _documents(beamtime, datasets))
         with self.state.transaction():
             self.state.put_scans(beamtime.id, list(_scan_rows(datasets)))
-            self.state.put_digest(beamtime.id, digest)
+            if not problems:  # a damaged record is named at every build until it is mended
+                self.state.put_digest(beamtime.id, digest)
         return Published(pages_written=written, problems=tuple(problems))
 
     def _scans(self, beamtime: str) -> tuple[list[Scan], list[Problem]]:
@@ -103,6 +105,8 @@ class Publisher:
             expected.add(path.parent)
             written += write_if_changed(path, content)
         _remove_others(self.places.site / "beamtimes" / beamtime.id, expected)
+        for folder in expected:
+            sweep(folder)
         return written
 
     def _pages(self, beamtime: Beamtime, datasets: Sequence[CuratedDataset]) -> Iterator[tuple[str, bytes]]:
@@ -116,14 +120,14 @@ class Publisher:
         """Give a digest of all that a beamtime's pages and index entries are made from."""
         digest = hashlib.sha256(self.settings_digest.encode())
         digest.update(record_bytes(BEAMTIMES, beamtime))
-        digest.update("\n".join(self.store.scan_names(beamtime.id)).encode())
+        digest.update(repr(self.store.scan_stamps(beamtime.id)).encode())
         for row in rows:
             digest.update(repr((row.path, row.signature, row.settings, row.scans, row.again_at)).encode())
         return digest.hexdigest()
 
 
 def _settings_digest(settings: Settings) -> str:
-    concerned = (VERSION, settings.rules, settings.grouping, settings.flags, settings.quantities, settings.keywords)
+    concerned = (VERSION, settings.rules, settings.grouping, settings.flags, settings.quantities)
     return hashlib.sha256(f"{render.digest(settings)} {concerned!r}".encode()).hexdigest()
 
 

@@ -4,6 +4,7 @@ Knows how records become JSON and back, whatever format number a file carries; d
 """
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from catalog_builder.errors import CatalogError
-from catalog_builder.files import write_if_changed
+from catalog_builder.files import sweep, write_if_changed
 from catalog_builder.places import Places
 from catalog_builder.records import FORMAT, Beamtime, Json, Scan
 
@@ -60,7 +61,18 @@ class RecordStore:
 
     def scan_names(self, beamtime: str) -> list[str]:
         """Give the names of all scans of a beamtime that have a record, sorted."""
-        return sorted(path.stem for path in self.places.scan_records(beamtime).glob("*.json"))
+        return [name for name, *_ in self.scan_stamps(beamtime)]
+
+    def scan_stamps(self, beamtime: str) -> list[tuple[str, int, int, int]]:
+        """Give name, size, time (ns) and inode of all record files of a beamtime, by name; sweeps leftovers."""
+        folder = self.places.scan_records(beamtime)
+        sweep(folder)
+        try:
+            with os.scandir(folder) as entries:
+                found = [(e.name, e.stat()) for e in entries if e.name.endswith(".json")]
+        except FileNotFoundError:
+            return []
+        return sorted((name[: -len(".json")], at.st_size, at.st_mtime_ns, at.st_ino) for name, at in found)
 
     def scans(self, beamtime: str) -> Iterator[Scan]:
         """Load all scans of a beamtime, by name."""

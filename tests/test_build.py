@@ -1,19 +1,23 @@
 """The whole story: what a build leaves, what the next one does, and what failure costs."""
 
+import errno
 import json
+import os
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import h5py
 import pytest
 
 from catalog_builder.build import build
 from catalog_builder.errors import CatalogError
 from catalog_builder.facets import SearchRequest
 from catalog_builder.places import Places
+from catalog_builder.records import Scan
 from catalog_builder.recordstore import RecordStore
 from catalog_builder.report import BuildSummary, PlainReporter
-from catalog_builder.search import Searcher
+from catalog_builder.search import Indexer, Searcher
 
 from .conftest import Site, fio
 
@@ -152,6 +156,100 @@ def test_a_file_that_becomes_unreadable_keeps_the_record_it_had(two_beamtimes: S
     summary = run(two_beamtimes)
     assert (summary.failed, summary.scans) == (1, 5)
     assert "scan:11/gk_00001" in found(two_beamtimes, "SrTiO3")
+
+
+def test_a_file_being_written_again_keeps_the_record_it_had(two_beamtimes: Site) -> None:
+    run(two_beamtimes)
+    (two_beamtimes.root / "2023/data/11/raw/gk_00001.fio").write_bytes(b"")
+    summary = run(two_beamtimes)
+    assert (summary.failed, summary.scans, summary.problems) == (0, 5, ())
+    summary = run(two_beamtimes, now=datetime.now(UTC) + timedelta(minutes=1))
+    assert (summary.failed, summary.scans) == (1, 5)
+    assert found(two_beamtimes, "on_disk:tape") == []
+
+
+def test_a_full_disk_stops_the_build_in_one_line_and_the_next_build_goes_on(
+    two_beamtimes: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: RecordStore, scan: Scan) -> bool:
+        raise OSError(errno.ENOSPC, "No space left on device", "records/x.json")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RecordStore, "save_scan", full)
+        with pytest.raises(CatalogError, match=r"records/x\.json: cannot be written \(No space left on device\)"):
+            run(two_beamtimes)
+    summary = run(two_beamtimes)
+    assert (summary.failed, summary.scans, summary.problems) == (0, 5, ())
+
+
+def test_the_scans_before_the_damage_of_a_file_are_on_disk_not_on_tape(
+    two_beamtimes: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = RecordStore.save_scan
+
+    def fails_at_the_second(self: RecordStore, scan: Scan) -> bool:
+        if scan.measurement == "2.1":
+            raise ValueError("a reader's fault")
+        return save(self, scan)
+
+    monkeypatch.setattr(RecordStore, "save_scan", fails_at_the_second)
+    summary = run(two_beamtimes)
+    assert (summary.failed, summary.scans) == (1, 4)
+    assert found(two_beamtimes, "on_disk:disk") == found(two_beamtimes, "")
+
+
+def test_a_setting_changed_and_changed_back_around_a_kill_leaves_no_stale_page(
+    two_beamtimes: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(two_beamtimes)
+    before = kept(two_beamtimes)
+    two_beamtimes.configured(title="Another title")
+    with monkeypatch.context() as patched:
+        patched.setattr(Indexer, "replace_beamtime", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            run(two_beamtimes)
+    two_beamtimes.configured()
+    run(two_beamtimes)
+    assert kept(two_beamtimes) == before
+
+
+def test_a_damaged_record_is_named_at_every_build_until_it_is_mended(two_beamtimes: Site) -> None:
+    run(two_beamtimes)
+    path = Places(two_beamtimes.settings.catalogue).scan_record("scan:11/gk_00001")
+    good = path.read_bytes()
+    path.write_bytes(b"{")
+    for _ in range(2):
+        summary = run(two_beamtimes)
+        assert ([problem.where for problem in summary.problems], summary.scans) == (["11/gk_00001"], 4)
+    path.write_bytes(good)
+    assert (run(two_beamtimes).problems, len(found(two_beamtimes, ""))) == ((), 5)
+
+
+def test_a_fio_beside_a_nexus_file_takes_its_scan_over(two_beamtimes: Site) -> None:
+    raw = two_beamtimes.root / "2023/data/22/raw"
+    with h5py.File(raw / "two_00001.nxs", "w") as file:
+        for entry in ("a", "b"):
+            file.create_group(entry).attrs["NX_class"] = "NXentry"
+            file[entry]["data"] = [1.0, 2.0]
+    os.utime(raw / "two_00001.nxs", (1_700_000_000, 1_700_000_000))
+    run(two_beamtimes)
+    assert found(two_beamtimes, "two") == ["scan:22/two_00001~a", "scan:22/two_00001~b"]
+    two_beamtimes.write(raw / "two_00001.fio", fio())
+    run(two_beamtimes)
+    assert found(two_beamtimes, "two") == ["scan:22/two_00001"]
+
+
+def test_one_of_two_roots_without_beamtimes_changes_nothing_but_a_warning(two_beamtimes: Site) -> None:
+    other = two_beamtimes.folder / "other"
+    (two_beamtimes.root / "2023/data/22").rename(two_beamtimes.folder / "22")
+    (other / "2023/data").mkdir(parents=True)
+    (two_beamtimes.folder / "22").rename(other / "2023/data/22")
+    two_beamtimes.configured(beamtimes={"roots": ["data", "other"]})
+    run(two_beamtimes)
+    (other / "2023").rename(two_beamtimes.folder / "unmounted")
+    summary = run(two_beamtimes)
+    assert [problem.where for problem in summary.problems] == [str(other)]
+    assert (summary.scans, found(two_beamtimes, "on_disk:tape")) == (5, [])
 
 
 def test_raw_data_gone_to_tape_change_the_on_disk_state_and_nothing_else(two_beamtimes: Site) -> None:

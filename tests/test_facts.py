@@ -27,6 +27,9 @@ FRESH, OLD = 1.0, STALE_SECONDS + 1.0
         ("running", 41, 41, OLD, "complete"),
         ("running", None, 5, OLD, "aborted"),
         ("unknown", 41, 41, OLD, "complete"),
+        ("unknown", 41, 2, FRESH, "running"),
+        ("unknown", 41, 2, OLD, "aborted"),
+        ("unknown", None, 2, FRESH, "unknown"),
         ("unknown", None, 41, OLD, "unknown"),
     ],
 )

@@ -1,12 +1,13 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from catalog_builder.errors import CatalogError
-from catalog_builder.files import locked, resolved_inside, write_if_changed
+from catalog_builder.files import locked, resolved_inside, sweep, write_if_changed
 
 
 def names_in(folder: Path) -> list[str]:
@@ -134,3 +135,12 @@ with open(sys.argv[1], "a+b") as stream:
     assert subprocess.run(attempt, check=False).returncode == 0
     with locked(tmp_path / "lock"):
         pass
+
+
+def test_what_a_killed_writer_left_is_swept_once_it_is_abandoned(tmp_path: Path) -> None:
+    for name, age in ((".new-abandoned", 7200), (".new-fresh", 0), ("page.html", 7200)):
+        (tmp_path / name).write_bytes(b"x")
+        os.utime(tmp_path / name, (time.time() - age, time.time() - age))
+    sweep(tmp_path)
+    sweep(tmp_path / "not there")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".new-fresh", "page.html"]

@@ -115,6 +115,13 @@ def test_quantities_come_from_the_first_source_recorded_and_fold_to_mean_and_ext
     assert (quantity.average, quantity.minimum, quantity.maximum, quantity.unit) == (26.0, 20.0, 31.0, "°C")
 
 
+def test_the_unit_a_file_names_comes_before_the_settings() -> None:
+    wanted = {"energy": {"from": ["mono"], "unit": "eV"}}
+    named = only(scan("a_1", positioners={"mono": 15.0}, units={"mono": "keV"}), quantities=wanted)
+    silent = only(scan("a_1", positioners={"mono": 15000.0}), quantities=wanted)
+    assert [each.quantities[0].unit for each in (named, silent)] == ["keV", "eV"]
+
+
 def test_a_file_that_holds_many_scans_counts_once_in_the_size() -> None:
     file = DataFile(path="raw/f.dat", size=100)
     facts = datasets(scan("f_1", files=(file,)), scan("f_2", files=(file,)))["f"].facts

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from catalog_builder.access import Caller
 from catalog_builder.buildstate import BuildState
-from catalog_builder.names import dataset_key, page_address, proposal_forms, scan_key, scan_name, split_key, stem
+from catalog_builder.names import dataset_key, joined, page_address, proposal_forms, scan_key, scan_name, split_key
 from catalog_builder.records import Beamtime
 from catalog_builder.server.catalogue import Catalogue
 
@@ -101,5 +101,5 @@ def _keys_of(beamtime: str, path: PurePosixPath) -> tuple[str, ...]:
     return (
         scan_key(beamtime, scan_name(path)),
         scan_key(beamtime, scan_name(path, keep_suffix=True)),
-        dataset_key(beamtime, stem(path, keep_suffix=True)),
+        dataset_key(beamtime, joined(list(path.parts))),
     )
