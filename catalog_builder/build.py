@@ -1,6 +1,6 @@
 """The whole story, in reading order: discover, take in, merge, index, render.
 
-Knows the order of the stages and what makes each current; each stage's own work is elsewhere.
+Knows the order of the stages and what makes a source current; does not know how any stage does its work.
 """
 
 import json

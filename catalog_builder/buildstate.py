@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
+from catalog_builder.database import refuse_network_file_system
 from catalog_builder.errors import CatalogError
 from catalog_builder.records import Problem
 
@@ -63,6 +64,33 @@ class ScanRow:
     files: int
 
 
+class _DamagedError(CatalogError):
+    """The file is no database, or not a whole one."""
+
+
+class _Connection(sqlite3.Connection):
+    """A connection whose failures are said in words."""
+
+    def execute(self, *given: Any) -> sqlite3.Cursor:  # noqa: ANN401 - sqlite3's own signature
+        with _in_words():
+            return super().execute(*given)
+
+    def executemany(self, *given: Any) -> sqlite3.Cursor:  # noqa: ANN401 - sqlite3's own signature
+        with _in_words():
+            return super().executemany(*given)
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as exc:
+        is_damaged = getattr(exc, "sqlite_errorcode", None) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
+        kind = _DamagedError if is_damaged else CatalogError
+        remedy = "mend it and build again; build/ may be deleted"
+        raise kind(f"the build state cannot be used ({exc})", where="build/", remedy=remedy) from exc
+
+
 class BuildState:
     """The build's memory; one writer at a time (the builder's lock), any number of readers."""
 
@@ -75,11 +103,24 @@ class BuildState:
         if read_only:
             self._db = _opened_read_only(path)
             return
+        refuse_network_file_system(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        self._migrate()
+        try:
+            self._open(path)
+        except _DamagedError:  # nothing is lost with it but time: a full build makes it again
+            for suffix in ("", "-wal", "-shm"):
+                path.with_name(path.name + suffix).unlink(missing_ok=True)
+            self._open(path)
+
+    def _open(self, path: Path) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30, factory=_Connection)
+        try:
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._migrate()
+        except CatalogError:
+            self._db.close()
+            raise
 
     def _migrate(self) -> None:
         with self.transaction():
@@ -154,11 +195,6 @@ class BuildState:
     def scans_of(self, dataset: str) -> list[ScanRow]:
         """Give the scans of a dataset by key; empty where there is no such dataset."""
         rows = self._db.execute("SELECT * FROM scan WHERE dataset = ? ORDER BY key", (dataset,))
-        return [_scan_row(row) for row in rows]
-
-    def scans_of_beamtime(self, beamtime: str) -> list[ScanRow]:
-        """Give all scans of a beamtime by key."""
-        rows = self._db.execute("SELECT * FROM scan WHERE beamtime = ? ORDER BY key", (beamtime,))
         return [_scan_row(row) for row in rows]
 
     def digests(self) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """The command ``catbuild``: every subcommand turns words into calls and results into words.
 
-Knows the command line and exit statuses; does no work of its own.
+Knows the command line, exit statuses and who is told what; does not know how anything is done.
 """
 
 import json
@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from catalog_builder import config
 from catalog_builder.accounts import Accounts
@@ -30,7 +28,7 @@ from catalog_builder.files import write_if_changed
 from catalog_builder.places import Places
 from catalog_builder.readers import READERS
 from catalog_builder.registry import Registry
-from catalog_builder.report import reporter
+from catalog_builder.report import one_line, reporter
 from catalog_builder.resources import shipped
 from catalog_builder.search import Searcher
 from catalog_builder.server import is_free
@@ -67,7 +65,7 @@ class _Commands(click.Group):
             click.echo("catbuild: stopped; run it again to go on", err=True)
             ctx.exit(STOPPED)
         for line in said.splitlines():
-            click.echo(f"catbuild: {line}", err=True)
+            click.echo(f"catbuild: {one_line(line)}", err=True)
         ctx.exit(COULD_NOT_RUN)
 
 
@@ -171,7 +169,7 @@ def check(config_file: Path | None) -> None:
         return
     problems = json.loads(status.read_bytes())["problems"]
     for problem in problems:
-        click.echo(f"{problem['where']}: {problem['what']}")
+        click.echo(one_line(f"{problem['where']}: {problem['what']}"))
     click.echo(f"{len(problems)} problems at the last build" if problems else "no problems at the last build")
     sys.exit(WITH_PROBLEMS if problems else 0)
 
@@ -183,20 +181,18 @@ def check(config_file: Path | None) -> None:
 @click.option("--sort", default="-date", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print hits and facets as JSON.")
 def search(config_file: Path | None, query: Sequence[str], level: str, sort: str, as_json: bool) -> None:
-    """Search the catalogue on this machine, all of it."""
+    """Search the catalogue on this machine, all of it: a hit a line, its fields separated by tabs."""
     settings = _settings(config_file)
     request = request_from([("q", " ".join(query)), ("level", level), ("sort", sort)])
     result = Searcher(Places(settings.catalogue).index).search(request, None)
     if as_json:
         click.echo(json.dumps(_as_json(result), ensure_ascii=False))
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("key", "title", "sample", "date"):
-        table.add_column(column)
     for hit in result.hits:
-        table.add_row(hit.key, *(str(hit.fields.get(name) or "") for name in ("title", "sample", "date")))
-    Console().print(table)
-    click.echo(f"{result.total} {level}s")
+        words = (str(hit.fields.get(name) or "") for name in ("date", "title", "sample"))
+        click.echo("\t".join([hit.key, *map(one_line, words)]))
+    shown = f", the first {len(result.hits)} shown" if len(result.hits) < result.total else ""
+    click.echo(f"{result.total} {level}{'' if result.total == 1 else 's'}{shown}", err=True)
 
 
 def _as_json(result: SearchResult) -> dict[str, object]:

@@ -146,7 +146,6 @@ class BeamtimeSettings(_Settings):
         description="A beamtime's folder below a root: {year} is four digits, {id} the beamtime's id, * anything.",
     )
     raw: Below = Field(default="raw", description="Folder in a beamtime that is searched for scans.")
-    processed: Below = Field(default="processed", description="Folder in a beamtime that supplies people's figures.")
     metadata: Annotated[Below, AfterValidator(_placeholders("id"))] = Field(
         default="beamtime-metadata-{id}.json", description="File in a beamtime that says whose it is."
     )

@@ -108,9 +108,23 @@ def split_key(key: str) -> tuple[str, str, str]:
     """
     kind, _, rest = key.partition(":")
     beamtime, _, name = rest.partition("/")
-    if kind not in ("scan", "dataset") or not (_SEGMENT.fullmatch(beamtime) and _SEGMENT.fullmatch(name)):
+    if kind not in ("scan", "dataset") or not (is_segment(beamtime) and is_segment(name)):
         raise ValueError(f"{key!r} is not a key; a key looks like scan:11017404/gk_sto20_00173")
     return kind, beamtime, name
+
+
+def is_key(text: str) -> bool:
+    """Tell whether a text is spelt as a scan's or dataset's key."""
+    try:
+        split_key(text)
+    except ValueError:
+        return False
+    return True
+
+
+def is_segment(text: str) -> bool:
+    """Tell whether a text can be one folder's name, and so a beamtime's id or a scan's name."""
+    return _SEGMENT.fullmatch(text) is not None
 
 
 def page_address(key: str) -> str:

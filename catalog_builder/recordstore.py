@@ -6,7 +6,7 @@ Knows how records become JSON and back, whatever format number a file carries; d
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -73,11 +73,6 @@ class RecordStore:
         except FileNotFoundError:
             return []
         return sorted((name[: -len(".json")], at.st_size, at.st_mtime_ns, at.st_ino) for name, at in found)
-
-    def scans(self, beamtime: str) -> Iterator[Scan]:
-        """Load all scans of a beamtime, by name."""
-        for name in self.scan_names(beamtime):
-            yield loaded(SCANS, self.places.scan_records(beamtime) / f"{name}.json")
 
 
 def record_bytes(adapter: TypeAdapter[Record], record: Record) -> bytes:

@@ -136,7 +136,7 @@ class PlainReporter:
         self.say(_line(problem))
 
     def say(self, text: str) -> None:
-        print(_one_line(text), file=self._stream or sys.stderr, flush=True)
+        print(one_line(text), file=self._stream or sys.stderr, flush=True)
 
     def summary(self, summary: BuildSummary) -> None:
         for line in _unnamed(summary.problems, self._named):
@@ -171,7 +171,7 @@ class BarReporter:
 
     def stage(self, name: str, total: int | None = None) -> None:
         self._end_stage()
-        self._task = self._bars.add_task(_one_line(name), total=total)
+        self._task = self._bars.add_task(one_line(name), total=total)
 
     def advance(self, n: int = 1) -> None:
         if self._task is not None:
@@ -182,7 +182,7 @@ class BarReporter:
         self._console.print(Text(_line(problem), style="yellow"), soft_wrap=True)
 
     def say(self, text: str) -> None:
-        self._console.print(Text(_one_line(text)), soft_wrap=True)
+        self._console.print(Text(one_line(text)), soft_wrap=True)
 
     def summary(self, summary: BuildSummary) -> None:
         self._end_stage()
@@ -203,9 +203,9 @@ def _unnamed(problems: Iterable[Problem], named: set[Problem]) -> list[str]:
 
 
 def _line(problem: Problem) -> str:
-    return _one_line(f"{problem.where}: {problem.what}")
+    return one_line(f"{problem.where}: {problem.what}")
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """Keep line ends and terminal escapes, which may come from files, out of a person's terminal."""
     return "".join(character if character.isprintable() else "\ufffd" for character in text)

@@ -308,6 +308,16 @@ def axis_of(reading: Reading, choice: Choice) -> Column:
     if column.name.casefold() not in _TIMES:
         return column if column.unit else replace(column, unit=reading.units.get(column.name))
     finite = column.values[np.isfinite(column.values)]
+    name, unit = axis_words(column.name, column.unit, float(finite.min()))
     if finite.min() < _UNIX_TIME:
-        return replace(column, unit=column.unit or "s")
-    return Column(name="time", values=column.values - finite[0], unit="s")
+        return replace(column, unit=unit)
+    return Column(name=name, values=column.values - finite[0], unit=unit)
+
+
+def axis_words(name: str, unit: str | None, smallest: float | None) -> tuple[str, str | None]:
+    """Give name and unit of the axis that ``axis_of`` makes of a column whose smallest value is known."""
+    if name.casefold() not in _TIMES:
+        return name, unit
+    if smallest is not None and smallest >= _UNIX_TIME:
+        return "time", "s"
+    return name, unit or "s"

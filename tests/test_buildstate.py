@@ -7,6 +7,7 @@ import pytest
 
 from catalog_builder.buildstate import BuildState, ScanRow
 from catalog_builder.errors import CatalogError
+from catalog_builder.records import Problem
 
 
 def row(beamtime: str, name: str, dataset: str) -> ScanRow:
@@ -56,3 +57,19 @@ def test_a_server_of_an_older_program_leaves_a_newer_state_alone(tmp_path: Path)
     kept = sqlite3.connect(path)
     assert kept.execute("SELECT count(*) FROM scan").fetchone()[0] == 1
     kept.close()
+
+
+def test_a_damaged_file_is_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "buildstate.sqlite3"
+    path.write_bytes(b"no database at all" * 100)
+    with BuildState(path) as state:
+        assert state.counts() == (0, 0)
+    with BuildState(path, read_only=True) as state:
+        assert state.counts() == (0, 0)
+
+
+def test_a_failure_of_the_disk_is_said_in_words(tmp_path: Path) -> None:
+    with BuildState(tmp_path / "buildstate.sqlite3") as state:
+        state._db.execute("PRAGMA max_page_count = 1")
+        with pytest.raises(CatalogError, match=r"build/: the build state cannot be used \(database or disk is full\)"):
+            state.put_problems("1", [Problem(where="x" * 100_000, what="y")])
