@@ -97,7 +97,7 @@ def take_in(task: Task) -> Taken:
     except CannotWriteError:
         raise
     except CatalogError as exc:
-        return _failure(task, scans, exc.what)
+        return _failure(task, scans, f"{exc.what}; {exc.remedy}" if exc.remedy else exc.what)
     except MemoryError:
         return replace(_failure(task, scans, "needs more memory than there is"), again_at=0)
     except Exception as exc:

@@ -28,7 +28,7 @@ def head(command: str, began: str, sample: Sample, title: str) -> str:
 
 
 def body(scan: Measured, *, without: tuple[str, ...] = ()) -> str:
-    """Give the other parameters, the motors and the data, of all columns but those named."""
+    """Give the other parameters, the positioners and the data, of all columns but those named."""
     plan = scan.plan
     lines = [
         "collection_description = OFF",

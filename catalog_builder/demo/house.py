@@ -1,6 +1,6 @@
 """The demo as a whole: a folder with a beamline, its configuration, its catalogue and its accounts.
 
-Knows in which order the demo comes about, and how to go on where it was cut off; does not serve it.
+Knows in which order the demo comes about, and how to go on where it was cut off; does not know how it is served.
 """
 
 from dataclasses import dataclass

@@ -78,14 +78,14 @@ def measure(plan: ScanPlan, started: datetime, rng: np.random.Generator) -> Meas
 
 
 def _clock(plan: ScanPlan, points: int, rng: np.random.Generator) -> Floats:
-    """Seconds from the start to the end of each point; motors take their time between two points."""
+    """Seconds from the start to the end of each point; positioners take their time between two points."""
     moving = 0.06 if not plan.moves else 0.35
     steps = plan.exposure + moving + rng.gamma(4.0, 0.02, points)
     return np.asarray(np.round(2.1 + np.cumsum(steps), 6), dtype=np.float64)
 
 
 def _scanned(plan: ScanPlan, axes: tuple[Floats, ...], rng: np.random.Generator) -> dict[str, Floats]:
-    """Positions as the encoders read them; pseudo-motors and the dummy stand where they were sent."""
+    """Positions as the encoders read them; calculated ones and the dummy stand where they were sent."""
     columns: dict[str, Floats] = {}
     for move, axis in zip(plan.moves, axes, strict=True):
         jitter = rng.normal(0, 2e-5, axis.size) if move.positioner in ANGLES and "mesh" not in plan.macro else 0.0

@@ -1,7 +1,8 @@
 """Beamtimes by the hundred, to try the catalogue at size: a decade of cheap scans with a realistic vocabulary.
 
 Knows how to write many files fast (a few measured scans serve as moulds, only names and times differ); does not know
-the demo's own four beamtimes. What repeats: counts and motors of a mould. What does not: stems, samples, titles, times.
+the demo's own four beamtimes. What repeats: counts and positioners of a mould. What does not: stems, samples, titles,
+times.
 """
 
 from collections.abc import Iterator

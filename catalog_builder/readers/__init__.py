@@ -35,7 +35,7 @@ class Reader(Protocol):
     """True where a scan is named after the file's whole name (SPEC)."""
 
     def recognises(self, head: bytes) -> bool:
-        """Tell from a file's first 4096 bytes whether it is of this kind."""
+        """Tell from a file's first 4096 bytes whether it is of this kind, or one that ``read`` refuses by name."""
 
     def read(self, path: Path, surroundings: Surroundings) -> Iterator[Reading]:
         """Give the file's scans one by one, in order; each is valid until the next is asked for.

@@ -16,60 +16,55 @@ _LONGEST_TEXT = 1 << 16
 _MOST_VALUES = 1 << 24
 
 
-def text(dataset: h5py.Dataset | None) -> str | None:
+def text(field: h5py.Dataset | None) -> str | None:
     """Give a field's single text, or None where it holds none, or nothing but blanks."""
-    if not isinstance(dataset, h5py.Dataset):
+    if not isinstance(field, h5py.Dataset):
         return None
     try:
-        if (
-            dataset.size != 1
-            or inflates(dataset)
-            or dataset.dtype.kind not in "OSU"
-            or dataset.dtype.itemsize > _LONGEST_TEXT
-        ):
+        if field.size != 1 or inflates(field) or field.dtype.kind not in "OSU" or field.dtype.itemsize > _LONGEST_TEXT:
             return None
-        value = np.asarray(dataset[()], dtype=object).ravel()[0]
+        value = np.asarray(field[()], dtype=object).ravel()[0]
     except H5_ERRORS:
         return None
     found = text_of(value)[:_LONGEST_TEXT] if isinstance(value, bytes | str) else ""
     return found or None
 
 
-def is_numeric(dataset: h5py.Dataset) -> bool:
+def is_numeric(field: h5py.Dataset) -> bool:
     """Tell integers, floats and truth values."""
     try:
-        return bool(dataset.dtype.kind in "iufb")
+        return bool(field.dtype.kind in "iufb")
     except H5_ERRORS:
         return False
 
 
-def scalar(dataset: h5py.Dataset) -> float | None:
+def scalar(field: h5py.Dataset) -> float | None:
     """Give a field's single finite number, or None."""
-    if not is_numeric(dataset) or dataset.size != 1 or never_written(dataset) or inflates(dataset):
+    if not is_numeric(field) or field.size != 1 or never_written(field) or inflates(field):
         return None
     try:
-        value = float(np.asarray(dataset[()]).ravel()[0])
+        value = float(np.asarray(field[()]).ravel()[0])
     except H5_ERRORS:
         return None
     return value if math.isfinite(value) else None
 
 
-def numbers(dataset: h5py.Dataset) -> Floats | None:
+def numbers(field: h5py.Dataset) -> Floats | None:
     """Give a field's numbers as floats of its own shape, infinite ones as NaN; None where they cannot be read.
 
     A field of more than 16 million values is no curve and no map, and is not read.
     """
-    if dataset.size > _MOST_VALUES or inflates(dataset):
+    if field.size > _MOST_VALUES or inflates(field):
         return None
     try:
-        values = np.asarray(dataset[()]).astype(np.float64)
+        values = np.asarray(field[()]).astype(np.float64)
     except H5_ERRORS:
         return None
     values[~np.isfinite(values)] = np.nan
     return values
 
 
-def unit(dataset: h5py.Dataset) -> str | None:
+def unit(field: h5py.Dataset) -> str | None:
     """Give ``@units``; blanks and NeXus' own placeholders (``NX_ANGLE``) are none."""
-    found = next(iter(attribute(dataset, "units")), "")
+    found = next(iter(attribute(field, "units")), "")
     return None if not found or found.startswith("NX_") else found

@@ -57,7 +57,7 @@ class _Part:
 
     file: Path
     field: str
-    """Path of the HDF5 dataset."""
+    """Its path in the file."""
     count: int
 
 
@@ -172,10 +172,10 @@ def _succession(inside: Inside) -> list[_Part]:
     if not isinstance(group, h5py.Group):
         return parts
     for name in sorted(name for name in group if re.fullmatch(r"data_\d+", name)):
-        dataset = inside.find(group, name)
-        if not isinstance(dataset, h5py.Dataset) or not is_stack(dataset) or never_written(dataset):
+        field = inside.find(group, name)
+        if not isinstance(field, h5py.Dataset) or not is_stack(field) or never_written(field):
             break
-        parts.append(_part(dataset))
+        parts.append(_part(field))
     return parts
 
 
@@ -191,11 +191,11 @@ def _biggest(file: Path, boundary: Path) -> list[_Part]:
 def _biggest_in(inside: Inside) -> list[_Part]:
     nodes = walk_inside(inside, inside.root, Complaints(""))
     stacks = [node.item for node in nodes if isinstance(node.item, h5py.Dataset) and shows_images(node.path, node.item)]
-    return [_part(max(stacks, key=lambda dataset: dataset.size))] if stacks else []
+    return [_part(max(stacks, key=lambda field: field.size))] if stacks else []
 
 
-def _part(dataset: h5py.Dataset) -> _Part:
-    return _Part(Path(os.fsdecode(dataset.file.filename)), str(dataset.name), math.prod(dataset.shape[:-2]))
+def _part(field: h5py.Dataset) -> _Part:
+    return _Part(Path(os.fsdecode(field.file.filename)), str(field.name), math.prod(field.shape[:-2]))
 
 
 def _stack(detector: str, parts: Sequence[_Part], boundary: Path) -> Frames:
@@ -207,7 +207,7 @@ def _stack(detector: str, parts: Sequence[_Part], boundary: Path) -> Frames:
         at = bisect_right(ends, number)
         part = parts[at]
         with open_inside(part.file, boundary) as inside:
-            dataset = inside.at(inside.root, part.field)
-            return load_one(detector, dataset, number - (ends[at - 1] if at else 0))
+            field = inside.at(inside.root, part.field)
+            return load_one(detector, field, number - (ends[at - 1] if at else 0))
 
     return Frames(detector=detector, count=ends[-1], load=load)

@@ -26,6 +26,9 @@ from catalog_builder.readers.complaints import Complaints
 
 Item: TypeAlias = h5py.Group | h5py.Dataset
 
+HDF4_SIGNATURE = b"\x0e\x03\x13\x01"
+"""Begins an HDF4 file, which older NeXus writers made (HDF4 specification, "File header"); HDF5 cannot read it."""
+
 FILTERS = hdf5plugin.get_filters()
 """Importing hdf5plugin registers them (bitshuffle/LZ4 of Eiger)."""
 
@@ -46,9 +49,13 @@ class Node:
     """Below where the walk began: ``instrument/eta/value``."""
     item: Item
     parent: h5py.Group
+    """The group it was met in."""
     parent_class: str
     """``@NX_class`` of the parent."""
-    """The group it was met in."""
+
+
+class LostFileError(CatalogError):
+    """A file that a link names is not there, or must not be read; every link to it fails in the same words."""
 
 
 class Inside:
@@ -72,7 +79,7 @@ class Inside:
         self._stack.close()
 
     def child(self, group: h5py.Group, name: str, depth: int = 0) -> Item:
-        """Give the group or dataset of that name; raises CatalogError where its link must or can not be followed."""
+        """Give the group or field of that name; raises CatalogError where its link must or can not be followed."""
         if depth > _DEEPEST_LINKS:
             raise CatalogError("the links go round in a circle", where=name)
         try:
@@ -127,9 +134,9 @@ class Inside:
             target = resolved_inside(self._boundary, folder / filename)
         except CatalogError:
             what = f"the link to {filename} leads out of the beamtime's folder and is not followed"
-            raise CatalogError(what) from None
+            raise LostFileError(what) from None
         if not target.is_file():
-            raise CatalogError(f"the link leads to {filename}, which is not there")
+            raise LostFileError(f"the link leads to {filename}, which is not there")
         return target
 
     def _opened(self, target: Path, called: str) -> h5py.File:
@@ -152,27 +159,27 @@ class Inside:
         outside = item.external
         if not outside:
             return item
-        del item  # HDF5 opens a dataset again under another prefix only once it is closed
-        dataset = self._externally_stored(group, encoded, [os.fsdecode(raw) for raw, _, _ in outside])
-        self._external_storage[info.fileno, info.addr] = dataset
-        return dataset
+        del item  # HDF5 opens a field again under another prefix only once it is closed
+        field = self._externally_stored(group, encoded, [os.fsdecode(raw) for raw, _, _ in outside])
+        self._external_storage[info.fileno, info.addr] = field
+        return field
 
-    def _check_sources(self, dataset: h5py.Dataset, depth: int) -> None:
+    def _check_sources(self, field: h5py.Dataset, depth: int) -> None:
         """See that all sources of a virtual dataset are there, whole, inside, and do not point out themselves.
 
-        What a source lacks would be read as fill values, so the dataset is refused.
+        What a source lacks would be read as fill values, so the field is refused.
         """
-        maps = dataset.virtual_sources()
+        maps = field.virtual_sources()
         if len({one.file_name for one in maps}) > _MOST_SOURCES:
             raise CatalogError(f"it is put together from more than {_MOST_SOURCES} files, too many to check")
         covered = sum(one.vspace.get_select_npoints() for one in maps)
-        if covered < dataset.size:
+        if covered < field.size:
             raise CatalogError("parts of it have no source")
         for one in sorted(maps, key=lambda one: (one.file_name, one.dset_name)):
             filename, path = one.file_name, one.dset_name
             if "%" in filename or "%" in path:
                 raise CatalogError(f"its sources are a pattern ({filename}), which is not followed")
-            origin = dataset.file if filename == "." else self._opened(self._neighbour(dataset, filename), filename)
+            origin = field.file if filename == "." else self._opened(self._neighbour(field, filename), filename)
             source = self._followed(origin, path, depth + 1)
             if not isinstance(source, h5py.Dataset) or never_written(source):
                 raise CatalogError(f"its source {filename}:{path} holds no data")
@@ -180,16 +187,16 @@ class Inside:
                 raise CatalogError(f"its source {filename}:{path} is shorter than what is taken from it")
 
     def _externally_stored(self, group: h5py.Group, encoded: bytes, filenames: list[str]) -> h5py.Dataset:
-        """Open a dataset kept in raw files outside of HDF5; relative names count from the file's own folder."""
+        """Open a field kept in raw files outside of HDF5; relative names count from the file's own folder."""
         folder = Path(os.fsdecode(group.file.filename)).parent
         for filename in filenames:
             try:
                 target = resolved_inside(self._boundary, folder / filename)
             except CatalogError:
                 what = f"its data in {filename} lie outside of the beamtime's folder and are not read"
-                raise CatalogError(what) from None
+                raise LostFileError(what) from None
             if not target.is_file():
-                raise CatalogError(f"its data in {filename} are not there")
+                raise LostFileError(f"its data in {filename} are not there")
         access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
         access.set_efile_prefix(os.fsencode(folder))
         return h5py.Dataset(h5py.h5d.open(group.id, encoded, access))
@@ -221,7 +228,7 @@ def walk_inside(inside: Inside, group: h5py.Group, complaints: Complaints) -> It
                 item = inside.child(current, name)
                 identity = _identity(item)
             except CatalogError as exc:
-                complaints.add(exc.what, path)
+                complaints.add(exc.what, path, once=isinstance(exc, LostFileError))
                 continue
             if identity in seen:
                 continue
@@ -232,20 +239,20 @@ def walk_inside(inside: Inside, group: h5py.Group, complaints: Complaints) -> It
         waiting.extend(reversed(below))
 
 
-def never_written(dataset: h5py.Dataset) -> bool:
-    """Tell a dataset nobody wrote to: it would be read as fill values."""
+def never_written(field: h5py.Dataset) -> bool:
+    """Tell a field nobody wrote to: it would be read as fill values."""
     try:
-        if dataset.size in (0, None):
+        if field.size in (0, None):
             return True
-        return not dataset.is_virtual and not dataset.external and dataset.id.get_storage_size() == 0
+        return not field.is_virtual and not field.external and field.id.get_storage_size() == 0
     except H5_ERRORS:
         return True
 
 
-def inflates(dataset: h5py.Dataset) -> bool:
-    """Tell a dataset whose chunks are so large that reading one value of it would fill the memory."""
+def inflates(field: h5py.Dataset) -> bool:
+    """Tell a field whose chunks are so large that reading one value of it would fill the memory."""
     try:
-        return bool(dataset.chunks) and math.prod(dataset.chunks) * dataset.dtype.itemsize > _LARGEST_CHUNK
+        return bool(field.chunks) and math.prod(field.chunks) * field.dtype.itemsize > _LARGEST_CHUNK
     except H5_ERRORS:
         return True
 
@@ -262,7 +269,7 @@ def _names(group: h5py.Group, prefix: str, complaints: Complaints) -> list[str]:
     try:
         return [str(name) for name in group]
     except H5_ERRORS as exc:
-        complaints.add(f"its contents cannot be listed ({_short(exc)})", prefix.rstrip("/") or "/")
+        complaints.add(f"its contents cannot be listed ({_short(exc)})", prefix.rstrip("/") or None)
         return []
 
 
@@ -285,12 +292,16 @@ def _opened(target: Path, called: str) -> tuple[h5py.File, bool]:
     try:
         return h5py.File(target, "r", locking=False, swmr=True), True
     except H5_ERRORS as exc:
-        _refuse(called, exc)
+        _refuse(target, called, exc)
 
 
-def _refuse(called: str, exc: BaseException) -> NoReturn:
+def _refuse(target: Path, called: str, exc: BaseException) -> NoReturn:
     text = str(exc).lower()
-    if "signature" in text:
+    remedy = None
+    if "signature" in text and _is_hdf4(target):
+        what = "is an HDF4 file, which is not read"
+        remedy = "make an HDF5 file of it with nxconvert or h4toh5"
+    elif "signature" in text:
         what = "is no HDF5 file, or one whose beginning is not written yet"
     elif "truncated" in text:
         what = "is cut short: the HDF5 file ends before its contents do"
@@ -298,7 +309,15 @@ def _refuse(called: str, exc: BaseException) -> NoReturn:
         what = "may not be read"
     else:
         what = f"is damaged or not yet written: HDF5 cannot open it ({_short(exc)})"
-    raise CatalogError(what, where=called) from exc
+    raise CatalogError(what, where=called, remedy=remedy) from exc
+
+
+def _is_hdf4(target: Path) -> bool:
+    try:
+        with target.open("rb") as stream:
+            return stream.read(len(HDF4_SIGNATURE)) == HDF4_SIGNATURE
+    except OSError:
+        return False
 
 
 def _short(exc: BaseException) -> str:

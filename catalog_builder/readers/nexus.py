@@ -1,17 +1,18 @@
 """Reader of NeXus and other HDF5 files of beamlines: NeXDaTaS, BLISS, GDA, EPICS, detectors' own.
 
-Knows where these writers put what a scan recorded; the rules of default plots are in ``nxplot``, links in ``links``.
+Knows where these writers put what a scan recorded; does not know the rules of default plots (``nxplot``), nor how
+links are followed (``links``).
 
 Sources: NeXus manual (NXentry, NXdata, NXpositioner, NXdetector, NXuser, NXsample); NeXDaTaS (``scan_command``
 as an attribute of ``program_name``); BLISS (``measurement``, ``positioners_start``, the command as the title);
 GDA (``before_scan``, ``scan_command``, ``solstice_scan/scan_cmd``); Dectris (``data_000001`` … in ``data``).
 """
 
+import dataclasses
 import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -25,7 +26,7 @@ from catalog_builder.readers import Surroundings
 from catalog_builder.readers.attributes import H5_ERRORS, attribute, nexus_class
 from catalog_builder.readers.complaints import Complaints
 from catalog_builder.readers.fields import is_numeric, numbers, scalar, text, unit
-from catalog_builder.readers.links import Inside, Node, never_written, open_inside, walk_inside
+from catalog_builder.readers.links import HDF4_SIGNATURE, Inside, Node, never_written, open_inside, walk_inside
 from catalog_builder.readers.nxplot import DefaultPlot, default_plot, primary_axes
 from catalog_builder.readers.stacks import is_stack, shows_images, stacked
 from catalog_builder.readers.times import parse_time
@@ -48,13 +49,13 @@ _ABOUT_A_POSITIONER = re.compile(
 _TOLD_ELSEWHERE = frozenset({"title", "start_time", "end_time"})
 
 
-@dataclass(slots=True)
+@dataclasses.dataclass(slots=True)
 class _Facts:
     """What an entry says beside its arrays."""
 
-    parameters: dict[str, Json] = field(default_factory=dict)
-    positioners: dict[str, float] = field(default_factory=dict)
-    units: dict[str, str] = field(default_factory=dict)
+    parameters: dict[str, Json] = dataclasses.field(default_factory=dict)
+    positioners: dict[str, float] = dataclasses.field(default_factory=dict)
+    units: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 class NexusReader:
@@ -66,20 +67,23 @@ class NexusReader:
     keeps_suffix = False
 
     def recognises(self, head: bytes) -> bool:
-        """Tell an HDF5 file by its signature, at the beginning or behind a user block."""
-        return head.startswith(_USER_BLOCK) or any(head[at : at + 8] == _SIGNATURE for at in (0, 512, 1024, 2048))
+        """Tell an HDF5 file by its signature, at the beginning or behind a user block; HDF4 only to refuse it."""
+        return head.startswith((_USER_BLOCK, HDF4_SIGNATURE)) or any(
+            head[at : at + 8] == _SIGNATURE for at in (0, 512, 1024, 2048)
+        )
 
     def read(self, path: Path, surroundings: Surroundings) -> Iterator[Reading]:
         """Give the file's entries in order; a group with ``measurement``, ``instrument`` or ``data`` counts as one.
 
-        Raises CatalogError where the file cannot be opened (yet), or has no entry.
+        Raises CatalogError where the file cannot be opened (yet), is an HDF4 file, or has no entry.
         """
         with open_inside(path, surroundings.boundary) as inside:
             entries = _entries(inside)
             if not entries:
                 raise CatalogError("has no NXentry, so nothing tells what was measured", where=path.name)
             for name, entry in entries:
-                yield _reading(path, inside, name if len(entries) > 1 else None, entry, surroundings.timezone)
+                reading = _reading(inside, entry, Complaints(path.name, f"/{name}"), surroundings.timezone)
+                yield dataclasses.replace(reading, measurement=name if len(entries) > 1 else None)
 
 
 READER = NexusReader()
@@ -97,9 +101,7 @@ def _entries(inside: Inside) -> list[tuple[str, h5py.Group]]:
     return [(name, item) for name, item in groups if any(key in item for key in ("measurement", "instrument", "data"))]
 
 
-def _reading(path: Path, inside: Inside, name: str | None, entry: h5py.Group, zone: ZoneInfo) -> Reading:
-    place = f"{path.name}/{entry.name.strip('/')}"
-    complaints = Complaints(place)
+def _reading(inside: Inside, entry: h5py.Group, complaints: Complaints, zone: ZoneInfo) -> Reading:
     nodes = list(walk_inside(inside, entry, complaints))
     plot = default_plot(inside, entry, nodes, complaints)
     facts = _facts(nodes)
@@ -112,7 +114,6 @@ def _reading(path: Path, inside: Inside, name: str | None, entry: h5py.Group, zo
     started, ended = (_time(inside, entry, key, zone) for key in ("start_time", "end_time"))
     number = _NUMBERED_ENTRY.match(entry.name.strip("/"))
     return Reading(
-        measurement=name,
         number=int(number[1]) if number else None,
         command=command,
         title=title,
@@ -223,18 +224,18 @@ def _frames(inside: Inside, nodes: Sequence[Node], plot: DefaultPlot | None) -> 
     stacks: dict[str, list[h5py.Dataset]] = {}
     if plot is not None and is_stack(plot.signal):
         stacks[_detector(inside, plot.group, plot.name)] = [plot.signal]
-    known = {dataset for datasets in stacks.values() for dataset in datasets}
+    known = {field for fields in stacks.values() for field in fields}
     for node in nodes:
-        dataset = node.item
-        if not isinstance(dataset, h5py.Dataset) or dataset in known or not shows_images(node.path, dataset):
+        field = node.item
+        if not isinstance(field, h5py.Dataset) or field in known or not shows_images(node.path, field):
             continue
         base = node.path.rsplit("/", 1)[-1]
         parts = _SUCCESSION.match(base)
         name = _detector(inside, node.parent, base)
         if parts is None and name in stacks:
             continue
-        stacks.setdefault(name, []).append(dataset)
-    return tuple(stacked(name, datasets) for name, datasets in stacks.items())
+        stacks.setdefault(name, []).append(field)
+    return tuple(stacked(name, fields) for name, fields in stacks.items())
 
 
 def _detector(inside: Inside, group: h5py.Group, base: str) -> str:
@@ -342,12 +343,12 @@ def _unrolled(drawn: GridMap) -> tuple[list[Column], str, tuple[str, ...]]:
     return [x, y, signal], signal.name, (x.name, y.name)
 
 
-def _length(dataset: h5py.Dataset) -> int | None:
+def _length(field: h5py.Dataset) -> int | None:
     """Give the number of values of a curve: one dimension, or others of length one; of a scalar, 1."""
-    if dataset.shape is None or never_written(dataset):
+    if field.shape is None or never_written(field):
         return None
-    longest = max(dataset.shape, default=1)
-    return int(longest) if math.prod(dataset.shape) == longest else None
+    longest = max(field.shape, default=1)
+    return int(longest) if math.prod(field.shape) == longest else None
 
 
 def _usual_shape(nodes: Sequence[Node], plot: DefaultPlot | None, frames: Sequence[Frames]) -> tuple[int, ...] | None:
@@ -358,21 +359,21 @@ def _usual_shape(nodes: Sequence[Node], plot: DefaultPlot | None, frames: Sequen
     """
     shapes: Counter[tuple[int, ...]] = Counter()
     for node in nodes:
-        dataset = node.item
-        if isinstance(dataset, h5py.Dataset) and is_numeric(dataset) and _may_be_points(node, dataset):
-            shapes[dataset.shape] += 1
+        field = node.item
+        if isinstance(field, h5py.Dataset) and is_numeric(field) and _may_be_points(node, field):
+            shapes[field.shape] += 1
     if not shapes:
         return None
     images = {stack.count for stack in frames} | ({int(plot.signal.shape[0])} if plot and plot.signal.shape else set())
     return max(shapes, key=lambda shape: (len(shape), shapes[shape], math.prod(shape) in images, shape))
 
 
-def _may_be_points(node: Node, dataset: h5py.Dataset) -> bool:
-    if _about_a_positioner(node) or never_written(dataset):
+def _may_be_points(node: Node, field: h5py.Dataset) -> bool:
+    if _about_a_positioner(node) or never_written(field):
         return False
-    if len(dataset.shape) == 2:
-        return node.parent_class == "NXpositioner" and 1 not in dataset.shape
-    return len(dataset.shape) == 1 and dataset.shape[0] > (1 if _is_trusted(node) else 4)
+    if len(field.shape) == 2:
+        return node.parent_class == "NXpositioner" and 1 not in field.shape
+    return len(field.shape) == 1 and field.shape[0] > (1 if _is_trusted(node) else 4)
 
 
 def _about_a_positioner(node: Node) -> bool:
@@ -386,17 +387,17 @@ def _is_trusted(node: Node) -> bool:
 
 
 def _column(node: Node, shape: tuple[int, ...], taken: set[str]) -> Column | None:
-    dataset, points = node.item, math.prod(shape)
-    if not isinstance(dataset, h5py.Dataset) or not is_numeric(dataset) or never_written(dataset):
+    field, points = node.item, math.prod(shape)
+    if not isinstance(field, h5py.Dataset) or not is_numeric(field) or never_written(field):
         return None
-    fits = dataset.shape in (shape, (points,), (points, 1)) or (points == 1 and dataset.shape == ())
+    fits = field.shape in (shape, (points,), (points, 1)) or (points == 1 and field.shape == ())
     if not fits or (points <= 4 and not _is_trusted(node)) or _about_a_positioner(node):
         return None
     name = _column_name(node, taken)
-    values = None if name is None else numbers(dataset)
+    values = None if name is None else numbers(field)
     if name is None or values is None:
         return None
-    return Column(name=name, values=values.ravel(), unit=unit(dataset))
+    return Column(name=name, values=values.ravel(), unit=unit(field))
 
 
 def _column_name(node: Node, taken: set[str]) -> str | None:

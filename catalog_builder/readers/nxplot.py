@@ -58,7 +58,7 @@ def _chosen(inside: Inside, entry: h5py.Group) -> Iterator[h5py.Group]:
 
 
 def _marked_signals(inside: Inside, group: h5py.Group) -> list[str]:
-    return [name for name, dataset in _fields(inside, group) if attribute(dataset, "signal")[:1] == ("1",)]
+    return [name for name, field in _fields(inside, group) if attribute(field, "signal")[:1] == ("1",)]
 
 
 def _fields(inside: Inside, group: h5py.Group) -> list[tuple[str, h5py.Dataset]]:
@@ -103,11 +103,11 @@ def _named_axes(inside: Inside, group: h5py.Group, signal: h5py.Dataset) -> list
     if names:
         return [(_index(group, name, place), name) for place, name in enumerate(names)]
     marked = []
-    for name, dataset in _fields(inside, group):
-        at = next(iter(attribute(dataset, "axis")), "")
-        first = attribute(dataset, "primary")[:1] in ((), ("1",))
-        if at.isdecimal() and first and _fits(dataset, _extent(signal, int(at) - 1)):
-            marked.append((int(at) - 1, attribute(dataset, "primary")[:1] != ("1",), name))
+    for name, field in _fields(inside, group):
+        at = next(iter(attribute(field, "axis")), "")
+        first = attribute(field, "primary")[:1] in ((), ("1",))
+        if at.isdecimal() and first and _fits(field, _extent(signal, int(at) - 1)):
+            marked.append((int(at) - 1, attribute(field, "primary")[:1] != ("1",), name))
     best: dict[int, str] = {}
     for dimension, _, name in sorted(marked):
         best.setdefault(dimension, name)
@@ -118,8 +118,8 @@ def primary_axes(inside: Inside, group: h5py.Group) -> list[str]:
     """Give the fields marked ``axis=1`` and ``primary=1`` (GDA writes them though the signal lies elsewhere)."""
     return [
         name
-        for name, dataset in _fields(inside, group)
-        if attribute(dataset, "axis")[:1] == ("1",) and attribute(dataset, "primary")[:1] == ("1",)
+        for name, field in _fields(inside, group)
+        if attribute(field, "axis")[:1] == ("1",) and attribute(field, "primary")[:1] == ("1",)
     ]
 
 

@@ -36,7 +36,7 @@ def test_a_reflectivity_has_eight_decades_fringes_and_counting_noise(oxides: Pat
     assert np.array_equal(columns["p100k_roi1"] * 10 ** columns["atten_position"], columns["p100k_roi1_corr"])
 
 
-def test_a_fio_tells_sample_mode_motors_and_clocks(monolayers: Path) -> None:
+def test_a_fio_tells_sample_mode_positioners_and_clocks(monolayers: Path) -> None:
     command, parameters, columns = parsed(monolayers / "dspc_20degc_00005.fio")
     assert command == "timescan 180 10.0"
     assert parameters["sample_name"] == "DSPC monolayer on water"

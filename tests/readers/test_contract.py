@@ -39,8 +39,8 @@ FOREIGN = [
     b'{"beamtimeId": "11017404"}\n',
     b"###CBF: VERSION 1.5\n",
     b"II*\0" + bytes(100),
-    b"\x0e\x03\x13\x01" + bytes(100),
 ]
+HDF4 = b"\x0e\x03\x13\x01" + bytes(100)
 
 
 def read(name: str, path: Path) -> list[Reading]:
@@ -67,6 +67,10 @@ def test_a_reader_recognises_its_own_kind_and_no_other(name: str) -> None:
     assert not any(reader.recognises(foreign) for foreign in FOREIGN)
 
 
+def test_an_hdf4_file_is_recognised_by_the_one_reader_that_refuses_it_by_name() -> None:
+    assert [name for name in READERS if READERS.get(name).recognises(HDF4)] == ["nexus"]
+
+
 @pytest.mark.parametrize("name", list(READERS))
 def test_a_reading_keeps_the_shapes_and_types_it_promises(name: str, tmp_path: Path) -> None:
     path = tmp_path / "sample"
@@ -83,7 +87,7 @@ def test_a_reading_keeps_the_shapes_and_types_it_promises(name: str, tmp_path: P
 
 
 @pytest.mark.parametrize("name", list(READERS))
-@pytest.mark.parametrize("content", [*FOREIGN, *SAMPLES.values()], ids=range(len(FOREIGN) + len(SAMPLES)))
+@pytest.mark.parametrize("content", [*FOREIGN, HDF4, *SAMPLES.values()], ids=range(len(FOREIGN) + 1 + len(SAMPLES)))
 def test_foreign_files_are_refused_by_name(name: str, content: bytes, tmp_path: Path) -> None:
     if content == SAMPLES[name]:
         return

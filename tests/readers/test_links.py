@@ -120,11 +120,24 @@ def test_a_walk_goes_on_behind_what_it_must_not_follow_and_round_no_circle(beamt
     written(path, "entry/round", h5py.SoftLink("round"))
     written(path, "entry/up", h5py.SoftLink("/entry"))
     written(path, "entry/values", np.arange(3))
-    complaints = Complaints("a.h5")
+    complaints = Complaints("a.h5", "/entry")
     with open_inside(path, beamtime) as inside:
         met = [node.path for node in walk_inside(inside, inside.root["entry"], complaints)]
     assert met == ["values"]
-    assert sorted(problem.where for problem in complaints.all()) == ["a.h5:dangling", "a.h5:out", "a.h5:round"]
+    places = sorted(problem.where for problem in complaints.all())
+    assert places == ["a.h5:/entry/dangling", "a.h5:/entry/out", "a.h5:/entry/round"]
+
+
+def test_soft_links_to_nothing_are_named_one_by_one(beamtime: Path) -> None:
+    path = written(beamtime / "a.h5", "one", h5py.SoftLink("/nowhere"))
+    written(path, "two", h5py.SoftLink("/elsewhere"))
+    complaints = Complaints("a.h5")
+    with open_inside(path, beamtime) as inside:
+        assert list(walk_inside(inside, inside.root, complaints)) == []
+    assert [(p.where, p.what) for p in complaints.all()] == [
+        ("a.h5:/one", "there is nothing of that name"),
+        ("a.h5:/two", "there is nothing of that name"),
+    ]
 
 
 def test_a_fifo_a_link_names_is_not_opened(beamtime: Path) -> None:

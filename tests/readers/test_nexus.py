@@ -203,8 +203,43 @@ def test_of_a_grid_whose_signal_is_lost_the_positions_remain(tmp_path: Path) -> 
     (scan,) = read(tmp_path, write)
     assert table(scan) == {"stagex": [0, 1, 2, 3, 4, 5]}
     assert [(p.where, p.what) for p in scan.problems] == [
-        ("scan_00001.nxs/entry:plot/data", "the link leads to lost.h5, which is not there")
+        ("scan_00001.nxs:/entry/plot/data", "the link leads to lost.h5, which is not there")
     ]
+
+
+def test_a_file_that_several_links_miss_is_named_once_in_each_entry(tmp_path: Path) -> None:
+    def write(file: Any) -> None:
+        for name in ("1.1", "2.1"):
+            entry = group(file, name, "NXentry")
+            instrument = group(group(entry, "instrument", "NXinstrument"), "lambda", "NXdetector")
+            instrument["data"] = h5py.ExternalLink("lost.h5", "/data")
+            measurement = group(entry, "measurement", "NXcollection")
+            measurement["lambda"] = h5py.SoftLink(f"/{name}/instrument/lambda/data")
+            measurement["sum"] = h5py.ExternalLink("lost.h5", "/sum")
+            measurement["eiger"] = h5py.ExternalLink("gone.h5", "/data")
+
+    one, two = read(tmp_path, write)
+    assert [(p.where, p.what) for p in one.problems] == [
+        (
+            "scan_00001.nxs:/1.1/instrument/lambda/data",
+            "the link leads to lost.h5, which is not there (here and in 2 more places)",
+        ),
+        ("scan_00001.nxs:/1.1/measurement/eiger", "the link leads to gone.h5, which is not there"),
+    ]
+    assert [p.where for p in two.problems] == [
+        "scan_00001.nxs:/2.1/instrument/lambda/data",
+        "scan_00001.nxs:/2.1/measurement/eiger",
+    ]
+
+
+def test_an_axis_that_does_not_fit_is_named_by_the_path_of_its_group(tmp_path: Path) -> None:
+    def write(file: Any) -> None:
+        data = group(group(file, "entry", "NXentry"), "data", "NXdata", signal="counts", axes="om")
+        field(data, "counts", [5, 7, 6])
+        field(data, "om", [0.1, 0.2, 0.3, 0.4, 0.5])
+
+    (scan,) = read(tmp_path, write)
+    assert [p.where for p in scan.problems] == ["scan_00001.nxs:/entry/data"]
 
 
 def test_the_axis_survives_where_the_signal_is_lost(tmp_path: Path) -> None:
@@ -237,6 +272,9 @@ def test_a_file_without_entries_a_damaged_one_and_a_foreign_one_are_refused_in_p
     (tmp_path / "cut.h5").write_bytes(whole.read_bytes()[:3000])
     with pytest.raises(CatalogError, match=r"cut\.h5: is cut short"):
         list(READER.read(tmp_path / "cut.h5", surroundings))
+    (tmp_path / "old.nxs").write_bytes(b"\x0e\x03\x13\x01" + bytes(100))
+    with pytest.raises(CatalogError, match=r"old\.nxs: is an HDF4 file, which is not read; make an HDF5 file of it"):
+        list(READER.read(tmp_path / "old.nxs", surroundings))
     (tmp_path / "text.h5").write_text("nothing")
     with pytest.raises(CatalogError, match=r"text\.h5: is no HDF5 file"):
         list(READER.read(tmp_path / "text.h5", surroundings))
