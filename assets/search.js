@@ -11,6 +11,10 @@ const PATIENCE = 200; // ms before a wait is shown
 let asking = null;
 let pause = 0;
 let typed = false; // the newest history entry is one that is still being typed
+let settled = null; // what the answer makes of the box: the server moves name: and date: into their own inputs
+
+const asks = () => [...document.querySelectorAll("[data-ask]")];
+const here = () => location.pathname + location.search;
 
 function addressOfForm() {
   const flags = document.querySelectorAll("input[name=flag]");
@@ -25,7 +29,8 @@ function addressOfForm() {
 }
 
 // Keeps what a person has open, typed or focused while the parts around it are replaced.
-function swap(page) {
+function swap(page, live) {
+  const sent = asks().map((one) => one.value);
   const focused = document.activeElement;
   const again = focused && focused !== box && focused.closest("main") ? placeOf(focused) : null;
   const open = new Set([...document.querySelectorAll("[data-facet] details[open]")].map(facetOf));
@@ -40,11 +45,22 @@ function swap(page) {
     one.value = found.get(facetOf(one)) ?? "";
     if (one.value) one.dispatchEvent(new Event("input", { bubbles: true }));
   }
+  settled = page.getElementById("q").value;
+  if (live && document.activeElement === box) asks().forEach((one, number) => { one.value = sent[number]; });
+  else settle();
   if (again) document.querySelector(again)?.focus({ preventScroll: true });
   document.title = page.title;
   box.removeAttribute("aria-invalid");
   box.removeAttribute("aria-describedby");
   say(document.getElementById("tally")?.textContent ?? "");
+}
+
+// While one types in the box it stays as it is, and the inputs beside it too; afterwards all say the same.
+function settle() {
+  if (settled === null) return;
+  box.value = settled;
+  for (const one of asks()) one.value = one.defaultValue;
+  settled = null;
 }
 
 // Half a query is often a wrong one: what is wrong is said above the rows, which stay.
@@ -58,12 +74,14 @@ function point(mistake) {
 const facetOf = (element) => element.closest("[data-facet]").dataset.facet;
 
 function placeOf(element) {
+  if (element.id) return `#${CSS.escape(element.id)}`;
   if (element.name) return `[name="${CSS.escape(element.name)}"][value="${CSS.escape(element.value)}"]`;
   const heading = element.closest("th");
   return heading ? `th:nth-child(${heading.cellIndex + 1}) a` : null;
 }
 
-async function show(address) {
+// The history is written when the answer is there: its address is the one the server makes of the form's.
+async function show(address, live, written) {
   asking?.abort();
   const mine = (asking = new AbortController());
   const results = document.getElementById("results");
@@ -77,9 +95,12 @@ async function show(address) {
       else throw new Error(answer.statusText);
       return;
     }
+    const { pathname, search } = new URL(answer.url);
+    written?.(pathname + search);
     const mistake = page.getElementById("mistake");
+    if (mistake && !live) box.value = page.getElementById("q").value;
     if (mistake) point(mistake);
-    else swap(page);
+    else swap(page, live);
   } catch (error) {
     if (error.name !== "AbortError") say("The search does not answer now. What is shown is the answer before.");
   } finally {
@@ -90,45 +111,49 @@ async function show(address) {
 
 function commit(address) {
   clearTimeout(pause);
-  typed = false;
-  if (address !== location.pathname + location.search) history.pushState(null, "", address);
-  return show(address);
+  return show(address, false, (final) => {
+    typed = false;
+    if (final !== here()) history.pushState(null, "", final);
+  });
 }
 
 function type() {
   clearTimeout(pause);
-  pause = setTimeout(() => {
-    const address = addressOfForm();
-    if (typed) history.replaceState(null, "", address);
-    else history.pushState(null, "", address);
+  settled = null;
+  pause = setTimeout(() => show(addressOfForm(), true, (final) => {
+    if (final === here()) return;
+    if (typed) history.replaceState(null, "", final);
+    else history.pushState(null, "", final);
     typed = true;
-    show(address);
-  }, PAUSE);
+  }), PAUSE);
 }
 
 document.addEventListener("input", (event) => { if (event.target === box) type(); });
 document.addEventListener("change", (event) => {
-  if (event.target === box) typed = false;
-  else if (event.target.form === form() && event.target.name) commit(addressOfForm());
+  if (event.target === box) {
+    typed = false;
+    settle();
+  } else if (event.target.type === "date" && event.target.value && event.target.value < "1000") {
+    return; // a year that is still being typed
+  } else if (event.target.form === form() && event.target.name) commit(addressOfForm());
 });
 document.addEventListener("submit", (event) => {
   if (event.target !== form()) return;
   event.preventDefault();
-  if (typed && addressOfForm() === location.pathname + location.search) typed = false;
-  else commit(addressOfForm());
+  if (typed && addressOfForm() === here()) {
+    typed = false;
+    settle();
+  } else commit(addressOfForm());
 });
 document.addEventListener("click", (event) => {
   const link = event.target.closest("main a[href^='/search']");
   const plain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
   if (!link || !plain) return;
   event.preventDefault();
-  const address = link.getAttribute("href");
-  box.value = new URL(link.href).searchParams.get("q") ?? "";
-  commit(address).then(() => { if (link.closest(".pager")) window.scrollTo(0, 0); });
+  commit(link.getAttribute("href")).then(() => { if (link.closest(".pager")) window.scrollTo(0, 0); });
 });
 window.addEventListener("popstate", () => {
   typed = false;
-  box.value = new URLSearchParams(location.search).get("q") ?? "";
-  show(location.pathname + location.search);
+  show(here(), false);
 });
 document.documentElement.classList.add("live");

@@ -3,26 +3,19 @@
 Knows whose cart holds which keys; does not know what a key stands for or who may have it.
 """
 
-import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 from catalog_builder.database import Database
 from catalog_builder.errors import CatalogError
+from catalog_builder.names import is_key
 
 MOST_KEYS = 100_000
 """Keys a cart may hold."""
 
-_KEY = re.compile(r"(?:scan|dataset):[A-Za-z0-9._=-]{1,120}/[A-Za-z0-9._=~-]{1,120}")
-
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def is_key(text: str) -> bool:
-    """Tell whether a text is spelt as a scan's or dataset's key."""
-    return _KEY.fullmatch(text) is not None
 
 
 class Carts:

@@ -36,10 +36,13 @@ FACETS: tuple[Facet, ...] = (
     Facet("sample", "Sample"),
     Facet("beamtime", "Beamtime"),
     Facet("proposal", "Proposal"),
+    Facet("pi", "PI"),
     Facet("year", "Year"),
     Facet("detector", "Detector"),
     Facet("macro", "Scan macro"),
+    Facet("positioner", "Positioner"),
     Facet("on_disk", "On disk"),
+    Facet("state", "State"),
 )
 
 SORTS: tuple[str, ...] = ("date", "name", "sample", "beamtime", "proposal", "relevance")
@@ -85,7 +88,10 @@ class SearchResult:
     total: int
     hits: tuple[Hit, ...]
     facets: Mapping[str, tuple[FacetCount, ...]]
-    """By facet name; most frequent first, then by value. Counts of a facet ignore what is chosen of it."""
+    """By facet name; most frequent first, then by value. Each count is the total there would be were that value alone
+    chosen of its facet."""
+    unlisted: Mapping[str, int] = field(default_factory=dict)
+    """By facet name, how many more values hits have than are listed; without those that are listed whole."""
     took_ms: float
 
 

@@ -4,7 +4,9 @@ Knows paths, bytes and durability; does not know what a file means.
 """
 
 import fcntl
+import hashlib
 import os
+import platform
 import secrets
 import time
 from collections.abc import Iterator
@@ -15,6 +17,8 @@ from catalog_builder.errors import CatalogError
 
 _TEMPORARY = ".new-"
 _ABANDONED_SECONDS = 3600
+_HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+"""Tells temporary files of this host's processes from those of others that share a file system with it."""
 
 
 def write_if_changed(path: Path, content: bytes, *, durable: bool = False) -> bool:
@@ -28,7 +32,7 @@ def write_if_changed(path: Path, content: bytes, *, durable: bool = False) -> bo
             return False
     except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{_TEMPORARY}{secrets.token_hex(8)}")
+    temporary = path.with_name(f"{_TEMPORARY}{_HOST}-{os.getpid()}-{secrets.token_hex(8)}")
     try:
         with temporary.open("xb") as stream:
             stream.write(content)
@@ -46,11 +50,30 @@ def sweep(folder: Path) -> None:
     """Remove what writers that were killed left in a folder; what may still be written stays."""
     try:
         with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.name.startswith(_TEMPORARY) and time.time() - entry.stat().st_mtime > _ABANDONED_SECONDS:
-                    Path(entry.path).unlink(missing_ok=True)
+            left = [Path(entry.path) for entry in entries if entry.name.startswith(_TEMPORARY)]
     except FileNotFoundError:
         return
+    for path in left:
+        if _is_abandoned(path):
+            path.unlink(missing_ok=True)
+
+
+def _is_abandoned(path: Path) -> bool:
+    """Tell whether the process that writes a temporary file is gone; of another host's only its age tells."""
+    host, _, rest = path.name.removeprefix(_TEMPORARY).partition("-")
+    pid = rest.partition("-")[0]
+    if host == _HOST and pid.isdecimal():
+        try:
+            os.kill(int(pid), 0)
+        except ProcessLookupError:
+            return True
+        except OSError:
+            return False
+        return False
+    try:
+        return time.time() - path.stat().st_mtime > _ABANDONED_SECONDS
+    except FileNotFoundError:
+        return False
 
 
 def resolved_inside(folder: Path, path: str | PurePosixPath | Path) -> Path:

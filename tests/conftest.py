@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from catalog_builder import config
 from catalog_builder.config import Settings
+
+settings.register_profile("catalogue", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("catalogue")  # busy machines are slow now and then; that is no failure
 
 LONG_AGO = 1_700_000_000
 

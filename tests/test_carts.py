@@ -7,9 +7,10 @@ import pytest
 
 from catalog_builder import carts as carts_module
 from catalog_builder.accounts import Accounts
-from catalog_builder.carts import Carts, is_key
+from catalog_builder.carts import Carts
 from catalog_builder.database import Database
 from catalog_builder.errors import CatalogError
+from catalog_builder.names import is_key
 
 
 @pytest.fixture
@@ -74,6 +75,8 @@ def test_whoever_gets_the_name_of_a_removed_person_gets_no_cart(database: Databa
         "scan:1/x\n",
         "scan:1/ü",
         "scan:1/" + "x" * 121,
+        "scan:../a",
+        "scan:1/..",
     ],
 )
 def test_what_is_not_a_key_is_refused_and_nothing_is_added(carts: Carts, text: str) -> None:

@@ -51,6 +51,27 @@ def test_a_repeated_facet_means_any_of_its_values_and_empty_parameters_count_as_
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        "flag",
+        "keyword",
+        "sample",
+        "beamtime",
+        "proposal",
+        "pi",
+        "year",
+        "detector",
+        "macro",
+        "positioner",
+        "on_disk",
+        "state",
+    ],
+)
+def test_every_filter_others_build_on_is_a_parameter(name: str) -> None:
+    assert request_from([(name, "x")]) == SearchRequest(chosen={name: ("x",)})
+
+
+@pytest.mark.parametrize(
     ("pair", "message"),
     [
         (("flags", "a"), "no search parameter 'flags'; did you mean 'flag'?"),

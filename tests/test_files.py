@@ -137,10 +137,24 @@ with open(sys.argv[1], "a+b") as stream:
         pass
 
 
-def test_what_a_killed_writer_left_is_swept_once_it_is_abandoned(tmp_path: Path) -> None:
-    for name, age in ((".new-abandoned", 7200), (".new-fresh", 0), ("page.html", 7200)):
+def test_what_a_killed_writer_left_is_swept(tmp_path: Path) -> None:
+    script = """
+import os, signal, sys
+from pathlib import Path
+from catalog_builder import files
+Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+files.write_if_changed(Path(sys.argv[1]) / "page.html", b"content")
+"""
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False)
+    assert [name[:5] for name in names_in(tmp_path)] == [".new-"]
+    sweep(tmp_path)
+    assert names_in(tmp_path) == []
+
+
+def test_what_others_may_still_be_writing_is_not_swept(tmp_path: Path) -> None:
+    for name, age in ((".new-otherhost-1-aa", 0), (".new-otherhost-1-bb", 7200), ("page.html", 7200)):
         (tmp_path / name).write_bytes(b"x")
         os.utime(tmp_path / name, (time.time() - age, time.time() - age))
     sweep(tmp_path)
     sweep(tmp_path / "not there")
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".new-fresh", "page.html"]
+    assert names_in(tmp_path) == [".new-otherhost-1-aa", "page.html"]

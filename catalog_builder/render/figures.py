@@ -4,10 +4,12 @@ Knows how a value is written on a page; does not know pages or where a value cam
 """
 
 import json
+from collections.abc import Iterable
 from datetime import datetime, tzinfo
 
 from catalog_builder.names import readable
 from catalog_builder.records import Beamtime, Command, Json, Peak, Scan
+from catalog_builder.signals import axis_words
 
 ON_DISK = {
     "disk": "disk",
@@ -17,7 +19,7 @@ ON_DISK = {
     "lost": "lost",
     "unknown": "unknown",
 }
-"""The words for where raw data are, under the heading Data or On disk."""
+"""The words for where raw data are, under the heading On disk."""
 
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SIZES = ("bytes", "kB", "MB", "GB", "TB", "PB")
@@ -115,18 +117,49 @@ def progress(scan: Scan) -> str:
     return f"{count(scan.points)} of {count(planned)} points" + (", aborted" if scan.state == "aborted" else "")
 
 
-def peak(facts: Peak, unit: str | None) -> str:
-    """Write the facts of a peak: ``max 9.4 × 10⁴ at 0.998 deg · FWHM 0.012 deg``."""
-    behind = f" {unit}" if unit else ""
-    text = f"max {number(facts.height, 3)} at {number(facts.position, 5)}{behind}"
+def peak(facts: Peak, scan: Scan) -> str:
+    """Write the facts of a scan's peak: ``max 9.4 × 10⁴ at om 0.998 deg · FWHM 0.012 deg``."""
+    text = f"max {number(facts.height, 3)} at {position(facts.position, scan)}"
     if facts.fwhm is not None:
-        text += f" · FWHM {number(facts.fwhm, 3)}{behind}"
+        text += f" · FWHM {on_axis(facts.fwhm, scan, 3)}"
     return f"{text} (ambiguous)" if facts.ambiguous else text
 
 
-def axis_unit(scan: Scan) -> str | None:
-    """Give the unit of the column a scan's signals are drawn over, or None."""
-    return scan.units.get(scan.axes[0]) if scan.axes else None
+def position(value: float, scan: Scan) -> str:
+    """Write a place on the axis a scan's signals are drawn over: ``om 0.998 deg``, ``time 295.42 s``, ``point 12``."""
+    return f"{_axis(scan)[0]} {on_axis(value, scan)}"
+
+
+def on_axis(value: float, scan: Scan, digits: int = 5) -> str:
+    """Write a value with the unit of the axis a scan's signals are drawn over."""
+    unit = _axis(scan)[1]
+    return f"{number(value, digits)} {unit}" if unit else number(value, digits)
+
+
+def _axis(scan: Scan) -> tuple[str, str | None]:
+    """Give name and unit of the axis of a scan's curve, as the curve itself has them."""
+    if len(scan.axes) != 1:
+        return "point", None
+    name = scan.axes[0]
+    column = next((channel for channel in scan.channels if channel.name == name), None)
+    unit = (column.unit if column else None) or scan.units.get(name)
+    return axis_words(name, unit, column.minimum if column else None)
+
+
+def lasted(seconds: float) -> str:
+    """Write how long something took: ``4.2 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    if round(seconds) < 60:
+        return f"{seconds:.2g} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def by_rules(rules: Iterable[str]) -> str:
+    """Name rules that set a value: ``by rule ‘reflectivity’``; empty where there is none."""
+    names = [f"‘{rule}’" for rule in rules]
+    return f"by {'rule' if len(names) == 1 else 'rules'} {', '.join(names)}" if names else ""
 
 
 def ranges(command: Command) -> list[str]:

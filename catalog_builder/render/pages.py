@@ -71,15 +71,15 @@ def newest_first(datasets: Sequence[CuratedDataset]) -> list[CuratedDataset]:
     return timed + sorted(timeless, key=lambda one: one.facts.slug)
 
 
-def dataset_row(dataset: CuratedDataset) -> DatasetRow:
+def dataset_row(dataset: CuratedDataset, main_flag: str) -> DatasetRow:
     """Give a dataset's row, with the thumbnail of the scan that stands for it."""
-    chosen = _standing_for(dataset)
+    chosen = _standing_for(dataset, main_flag)
     return DatasetRow(dataset=dataset, thumb=addresses.thumbnail(chosen[0]) if chosen else None)
 
 
-def pictures_of_dataset(dataset: CuratedDataset) -> list[Picture]:
-    """Give the first previews of its measurements; of any scans where no measurement has one."""
-    return [next(iter(pictures_of_scan(scan))) for scan in _standing_for(dataset)[:PICTURES]]
+def pictures_of_dataset(dataset: CuratedDataset, main_flag: str) -> list[Picture]:
+    """Give the first previews of the scans of the main flag; of any scans where none of those has one."""
+    return [next(iter(pictures_of_scan(scan))) for scan in _standing_for(dataset, main_flag)[:PICTURES]]
 
 
 def pictures_of_scan(scan: CuratedScan) -> list[Picture]:
@@ -91,11 +91,11 @@ def pictures_of_scan(scan: CuratedScan) -> list[Picture]:
     ]
 
 
-def _standing_for(dataset: CuratedDataset) -> list[CuratedScan]:
-    """Give the scans with a preview: measurements before others, the main scan before its like."""
+def _standing_for(dataset: CuratedDataset, main_flag: str) -> list[CuratedScan]:
+    """Give the scans with a preview: those of the main flag before others, the main scan before its like."""
     drawn = [scan for scan in dataset.scans if scan.facts.previews]
     main = dataset.facts.main_scan
-    return sorted(drawn, key=lambda scan: (scan.flag != "measurement", scan.facts.key != main))
+    return sorted(drawn, key=lambda scan: (scan.flag != main_flag, scan.facts.key != main))
 
 
 def main_scan(dataset: CuratedDataset) -> CuratedScan | None:
@@ -109,6 +109,16 @@ def figures_of(quantities: Sequence[Quantity], settings: Settings) -> list[Figur
     known = {one.name: one for one in quantities}
     names = [*settings.quantities, *(name for name in known if name not in settings.quantities)]
     return [Figure(name=name, quantity=known.get(name)) for name in names]
+
+
+def rules_behind(dataset: CuratedDataset) -> dict[str, tuple[str, ...]]:
+    """Give the rules that set values of its scans, by ``flag.alignment``, ``keywords.XRR``."""
+    found: dict[str, set[str]] = {}
+    for scan in dataset.scans:
+        for key, origin in scan.origin.items():
+            if origin.source == "rule" and origin.name:
+                found.setdefault(f"flag.{scan.flag}" if key == "flag" else key, set()).add(origin.name)
+    return {key: tuple(sorted(rules)) for key, rules in found.items()}
 
 
 def problems_of(datasets: Sequence[CuratedDataset]) -> Iterator[ScanProblem]:

@@ -19,6 +19,7 @@ from catalog_builder.render.environment import environment
 from catalog_builder.render.paging import dealt, page_name, pager
 from catalog_builder.render.searching import cell, search_view, words
 from catalog_builder.render.shapes import PER_PAGE, BeamtimeCard, CartLine
+from catalog_builder.render.telling import groups_of, problems_of
 
 Page = tuple[str, bytes]
 """A file of the site: its path below the site's folder, and its content."""
@@ -29,6 +30,7 @@ class Renderer:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._main_flag = settings.flags[0]
         self._environment = environment(settings)
         self._environment.globals.update(thumbnail=addresses.thumbnail, cell=cell, words=words)
         self._places: tuple[CuratedDataset, dict[str, int]] | None = None
@@ -43,7 +45,7 @@ class Renderer:
                 f"{base}{page_name(number)}",
                 "beamtime.html",
                 beamtime=beamtime,
-                rows=[pages.dataset_row(one) for one in chosen],
+                rows=[pages.dataset_row(one, self._main_flag) for one in chosen],
                 scans=sum(len(one.scans) for one in ordered),
                 scan_problems=problems[: pages.PROBLEMS],
                 more_problems=max(0, len(problems) - pages.PROBLEMS),
@@ -52,14 +54,15 @@ class Renderer:
 
     def dataset_pages(self, beamtime: Beamtime, dataset: CuratedDataset) -> Iterator[Page]:
         """Give a dataset's page, more of them where it has over a hundred scans, and its JSON."""
-        base = page_address(dataset.facts.key)
+        base, rules = page_address(dataset.facts.key), pages.rules_behind(dataset)
         for number, chosen in dealt(dataset.scans):
             yield self._page(
                 f"{base}{page_name(number)}",
                 "dataset.html",
                 beamtime=beamtime,
                 dataset=dataset,
-                pictures=pages.pictures_of_dataset(dataset),
+                pictures=pages.pictures_of_dataset(dataset, self._main_flag),
+                rules=rules,
                 main=pages.main_scan(dataset),
                 figures=pages.figures_of(dataset.facts.quantities, self.settings),
                 rows=chosen,
@@ -110,8 +113,7 @@ class Renderer:
 
     def status_page(self, report: Mapping[str, Any]) -> str:
         """Give the page of what the last build said; an empty report means there was none."""
-        told = {name: value for name, value in report.items() if name != "problems"}
-        return self._text("status.html", report=told, problems=report.get("problems") or [])
+        return self._text("status.html", groups=groups_of(report), problems=problems_of(report))
 
     def help_page(self, name: str) -> str | None:
         """Give a help page, or None where there is no page of this name."""

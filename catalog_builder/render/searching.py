@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from catalog_builder.facets import FACETS, FacetCount, Hit, Level, SearchRequest, SearchResult, parameters_of
 from catalog_builder.records import Json
 from catalog_builder.render.addresses import search_address
+from catalog_builder.render.clauses import Clauses, clauses_of
 from catalog_builder.render.figures import ON_DISK
 from catalog_builder.render.paging import pager
 from catalog_builder.render.shapes import Pager
@@ -16,13 +17,22 @@ from catalog_builder.render.shapes import Pager
 SHOWN_VALUES = 6
 """Values a filter shows before the rest folds away; chosen ones are always shown."""
 
-MOST_VALUES = 200
-"""Values a filter lists at all; the rest is reached by typing."""
-
 SEARCHABLE_FROM = 12
 """Values from which a filter gets a box to find in it."""
 
-COLUMN_ORDER = ("keyword", "sample", "year", "proposal", "beamtime", "detector", "macro", "on_disk")
+COLUMN_ORDER = (
+    "keyword",
+    "sample",
+    "year",
+    "proposal",
+    "pi",
+    "beamtime",
+    "detector",
+    "macro",
+    "positioner",
+    "state",
+    "on_disk",
+)
 """Filters in the column, top down; any other facet follows. The flag's toggles stand above the table."""
 
 _LEVELS: tuple[tuple[Level, str], ...] = (("dataset", "datasets"), ("scan", "scans"))
@@ -45,11 +55,13 @@ class Filter:
 
     name: str
     label: str
+    noun: str
+    """The label as it stands within a sentence."""
     shown: tuple[Choice, ...]
     folded: tuple[Choice, ...]
     searchable: bool
     unlisted: int
-    """Values beyond those listed."""
+    """Values beyond those listed: the answer holds the most frequent ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +90,8 @@ class SearchView:
     """All that the search page shows, rows included."""
 
     request: SearchRequest
+    asked: Clauses
+    """What is asked in words, for the inputs of the form."""
     result: SearchResult | None
     hits: tuple[Hit, ...]
     toggles: tuple[Choice, ...]
@@ -105,6 +119,7 @@ def search_view(
     with_energy = any(hit.fields.get("energy") is not None for hit in hits)
     return SearchView(
         request=request,
+        asked=clauses_of(request.q),
         result=result,
         hits=hits,
         toggles=_toggles(request, counted.get("flag", ()), flags),
@@ -112,7 +127,7 @@ def search_view(
             (word, search_address(replace(request, level=level, page=1)), request.level == level)
             for level, word in _LEVELS
         ),
-        filters=_filters(request, counted),
+        filters=_filters(request, counted, {} if result is None else result.unlisted),
         chips=tuple(_chips(request)),
         clear=search_address(replace(request, q="", chosen={}, page=1)),
         headings=tuple(_headings(request, _energy_label(energy_unit) if with_energy else None)),
@@ -157,14 +172,19 @@ def _toggles(request: SearchRequest, counts: Sequence[FacetCount], flags: Sequen
     )
 
 
-def _filters(request: SearchRequest, counted: Mapping[str, tuple[FacetCount, ...]]) -> tuple[Filter, ...]:
+def _filters(
+    request: SearchRequest, counted: Mapping[str, tuple[FacetCount, ...]], unlisted: Mapping[str, int]
+) -> tuple[Filter, ...]:
     labels = {facet.name: facet.label for facet in FACETS if facet.name != "flag"}
     order = [*(name for name in COLUMN_ORDER if name in labels), *(n for n in labels if n not in COLUMN_ORDER)]
-    made = (_filter(name, labels[name], request.chosen.get(name, ()), counted.get(name, ())) for name in order)
+    made = (
+        _filter(name, labels[name], request.chosen.get(name, ()), counted.get(name, ()), unlisted.get(name, 0))
+        for name in order
+    )
     return tuple(one for one in made if one.shown)
 
 
-def _filter(name: str, label: str, chosen: Sequence[str], counts: Sequence[FacetCount]) -> Filter:
+def _filter(name: str, label: str, chosen: Sequence[str], counts: Sequence[FacetCount], unlisted: int) -> Filter:
     known = {one.value: one.count for one in counts}
     first = [value for value in chosen if value not in known] + [one.value for one in counts if one.value in chosen]
     others = [one.value for one in counts if one.value not in chosen]
@@ -173,17 +193,23 @@ def _filter(name: str, label: str, chosen: Sequence[str], counts: Sequence[Facet
         room += 1
     choices = [
         Choice(value=value, label=_label(name, value), count=known.get(value, 0), chosen=value in chosen)
-        for value in [*first, *others[:MOST_VALUES]]
+        for value in [*first, *others]
     ]
     cut = len(first) + room
     return Filter(
         name=name,
         label=label,
+        noun=_noun(label),
         shown=tuple(choices[:cut]),
         folded=tuple(choices[cut:]),
         searchable=len(choices) >= SEARCHABLE_FROM,
-        unlisted=max(0, len(others) - MOST_VALUES),
+        unlisted=unlisted,
     )
+
+
+def _noun(label: str) -> str:
+    """Give a label as it stands within a sentence: ``sample``, ``PI``."""
+    return label if label.isupper() else label.lower()
 
 
 def _label(name: str, value: str) -> str:
@@ -191,11 +217,20 @@ def _label(name: str, value: str) -> str:
 
 
 def _chips(request: SearchRequest) -> list[Chip]:
-    """Give a chip for the text and one for each chosen value."""
-    chips = []
-    if request.q:
-        chips.append(Chip(label="text", value=request.q, without=search_address(replace(request, q="", page=1))))
-    labels = {facet.name: facet.label.lower() for facet in FACETS}
+    """Give a chip for each part of what is asked in words and one for each chosen value."""
+    asked = clauses_of(request.q)
+    days = " – ".join((asked.date_from or "…", asked.date_to or "…")) if asked.date_from or asked.date_to else ""
+    parts = (
+        ("text", asked.text, replace(asked, text="")),
+        ("name", asked.name, replace(asked, name="")),
+        ("date", days, replace(asked, date_from="", date_to="")),
+    )
+    chips = [
+        Chip(label=label, value=value, without=search_address(replace(request, q=rest.query(), page=1)))
+        for label, value, rest in parts
+        if value
+    ]
+    labels = {facet.name: _noun(facet.label) for facet in FACETS}
     for name, values in request.chosen.items():
         for value in values:
             rest = {**request.chosen, name: tuple(other for other in values if other != value)}
@@ -216,7 +251,7 @@ def _headings(request: SearchRequest, energy: str | None) -> list[Heading]:
     columns += [("Date", "date", False), ("Beamtime ID", "beamtime", False), ("Proposal ID", "proposal", False)]
     if energy:
         columns.append((energy, "", True))
-    columns.append(("Data", "", False))
+    columns.append(("On disk", "", False))
     return [_heading(request, label, sort, numeric) for label, sort, numeric in columns]
 
 

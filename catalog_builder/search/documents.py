@@ -3,14 +3,15 @@
 Knows how a record becomes a document; does not know how documents are kept or found.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from catalog_builder.facets import Level
 from catalog_builder.names import page_address, proposal_forms, readable
-from catalog_builder.records import Beamtime, CuratedDataset, CuratedScan, Json, Quantity
-from catalog_builder.search.text import natural
+from catalog_builder.records import Beamtime, CuratedDataset, CuratedScan, Json, Quantity, Scan
+from catalog_builder.search.text import folded, natural
 
 WEIGHTS: Mapping[str, float] = {
     "name": 4.0,
@@ -20,6 +21,7 @@ WEIGHTS: Mapping[str, float] = {
     "title": 3.0,
     "keyword": 3.0,
     "dataset": 2.0,
+    "dataset_title": 2.0,
     "pi": 2.0,
     "positioner": 1.5,
     "detector": 1.0,
@@ -27,6 +29,18 @@ WEIGHTS: Mapping[str, float] = {
     "flag": 0.5,
 }
 """The fields whose words are found, and what a word found there counts; below 8 each."""
+
+TEXTS_OF_DATASETS: Mapping[str, tuple[str, ...]] = {
+    "name": ("name", "dataset"),
+    "title": ("title", "dataset_title"),
+}
+"""Where datasets are asked for: fields whose words may also be the dataset's own, and where a scan carries those."""
+
+FACETS_OF_DATASETS: Mapping[str, str] = {"on_disk": "dataset.on_disk"}
+"""Where datasets are asked for: facets of which a dataset has a value none of its scans has (``part``), and where a
+scan carries its own and that one."""
+
+_UNASKABLE = re.compile(r"[^\w.\-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +55,21 @@ class Document:
     texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By field, one of WEIGHTS; a phrase is found within one text."""
     facets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """By facet name; each value once."""
+    """By facet name, or by one of FACETS_OF_DATASETS; each value once."""
     sorts: Mapping[str, str | float] = field(default_factory=dict)
     """By a field of SORTS, ``date`` as seconds since 1970; a missing one sorts last both ways."""
     numbers: Mapping[str, float] = field(default_factory=dict)
-    """What can be compared: ``positioner.chi``, ``energy``, ``points``, ``date`` (s since 1970)."""
+    """What can be compared: ``positioner.chi``, ``energy``, ``points``, ``date`` (s since 1970); by ``number_name``."""
     fields: Mapping[str, Json] = field(default_factory=dict)
     """What a hit's row shows."""
+
+
+def number_name(name: str) -> str:
+    """Give the name a number is asked for by: folded, and what cannot stand before a colon as ``_``.
+
+    ``Two Theta`` is ``two_theta``.
+    """
+    return _UNASKABLE.sub("_", folded(name))
 
 
 def documents_of(beamtime: Beamtime, dataset: CuratedDataset) -> list[Document]:
@@ -74,7 +96,8 @@ def _shared_texts(beamtime: Beamtime, dataset: CuratedDataset) -> dict[str, tupl
         "beamtime": _texts(beamtime.id, beamtime.title),
         "proposal": forms,
         "pi": _texts(beamtime.pi),
-        "dataset": (*_addressed(beamtime, facts.slug), *_texts(facts.title)),
+        "dataset": _addressed(beamtime, facts.slug),
+        "dataset_title": _texts(facts.title),
     }
 
 
@@ -95,14 +118,13 @@ def _of_dataset(beamtime: Beamtime, dataset: CuratedDataset, shared: Mapping[str
         "command": facts.macros,
         "flag": facts.flags,
     }
-    samples = facts.samples or _texts(facts.sample)
     return Document(
         key=facts.key,
         level="dataset",
         beamtime=beamtime.id,
         dataset=facts.key,
         texts=texts,
-        facets=_facets(beamtime, facts.flags, facts.keywords, samples, facts.detectors, facts.macros, facts.on_disk),
+        facets=_dataset_facets(beamtime, dataset),
         sorts=_sorts(beamtime, facts.started, readable(facts.slug), facts.sample),
         numbers=_times(beamtime, facts.started) | {"scans": float(len(facts.scans)), "size": float(facts.size)},
         fields=_dataset_row(beamtime, dataset),
@@ -136,8 +158,6 @@ def _of_scan(
     facts = scan.facts
     keywords = _texts(*scan.keywords, *dataset_keywords)
     name = readable(facts.name)
-    macros = _texts(facts.command.macro)
-    positioners = (*(r.positioner for r in facts.command.ranges), *facts.axes)
     texts = {
         **shared,
         "name": _addressed(beamtime, facts.name),
@@ -146,7 +166,7 @@ def _of_scan(
         "keyword": keywords,
         "detector": facts.detectors,
         "command": _texts(facts.command.text),
-        "positioner": _texts(*positioners),
+        "positioner": _scanned(facts),
         "flag": (scan.flag,),
     }
     return Document(
@@ -155,7 +175,7 @@ def _of_scan(
         beamtime=beamtime.id,
         dataset=dataset.facts.key,
         texts=texts,
-        facets=_facets(beamtime, (scan.flag,), keywords, _texts(scan.sample), facts.detectors, macros, scan.on_disk),
+        facets=_scan_facets(beamtime, dataset, scan, keywords),
         sorts=_sorts(beamtime, facts.started, name, scan.sample),
         numbers=_numbers(beamtime, scan),
         fields=_scan_row(beamtime, scan, keywords),
@@ -183,26 +203,50 @@ def _texts(*values: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(value for value in values if value))
 
 
-def _facets(
-    beamtime: Beamtime,
-    flags: Iterable[str],
-    keywords: Iterable[str],
-    samples: Iterable[str],
-    detectors: Iterable[str],
-    macros: Iterable[str],
-    on_disk: str,
+def _dataset_facets(beamtime: Beamtime, dataset: CuratedDataset) -> dict[str, tuple[str, ...]]:
+    facts = dataset.facts
+    return _facets_of_beamtime(beamtime) | {
+        "flag": _texts(*facts.flags),
+        "keyword": _texts(*facts.keywords),
+        "sample": _texts(*(facts.samples or (facts.sample,))),
+        "detector": _texts(*facts.detectors),
+        "macro": _texts(*facts.macros),
+        "positioner": _texts(*(name for scan in dataset.scans for name in _scanned(scan.facts))),
+        "on_disk": (facts.on_disk,),
+        "dataset.on_disk": (facts.on_disk,),
+        "state": _texts(*(scan.facts.state for scan in dataset.scans)),
+    }
+
+
+def _scan_facets(
+    beamtime: Beamtime, dataset: CuratedDataset, scan: CuratedScan, keywords: tuple[str, ...]
 ) -> dict[str, tuple[str, ...]]:
+    facts = scan.facts
+    return _facets_of_beamtime(beamtime) | {
+        "flag": (scan.flag,),
+        "keyword": keywords,
+        "sample": _texts(scan.sample),
+        "detector": _texts(*facts.detectors),
+        "macro": _texts(facts.command.macro),
+        "positioner": _scanned(facts),
+        "on_disk": (scan.on_disk,),
+        "dataset.on_disk": _texts(scan.on_disk, dataset.facts.on_disk),
+        "state": (facts.state,),
+    }
+
+
+def _facets_of_beamtime(beamtime: Beamtime) -> dict[str, tuple[str, ...]]:
     return {
-        "flag": _texts(*flags),
-        "keyword": _texts(*keywords),
-        "sample": _texts(*samples),
         "beamtime": (beamtime.id,),
         "proposal": _texts(beamtime.proposal_id),
+        "pi": _texts(beamtime.pi),
         "year": () if beamtime.year is None else (str(beamtime.year),),
-        "detector": _texts(*detectors),
-        "macro": _texts(*macros),
-        "on_disk": (on_disk,),
     }
+
+
+def _scanned(facts: Scan) -> tuple[str, ...]:
+    """Give the positioners that were scanned; what it is drawn over where the command does not say."""
+    return _texts(*(each.positioner for each in facts.command.ranges)) or _texts(*facts.axes)
 
 
 def _sorts(beamtime: Beamtime, started: datetime | None, name: str, sample: str | None) -> dict[str, str | float]:
@@ -224,8 +268,8 @@ def _times(beamtime: Beamtime, started: datetime | None) -> dict[str, float]:
 
 def _numbers(beamtime: Beamtime, scan: CuratedScan) -> dict[str, float]:
     facts = scan.facts
-    numbers = {f"positioner.{name}": value for name, value in facts.positioners.items()}
-    numbers |= {quantity.name: quantity.average for quantity in scan.quantities}
+    numbers = {number_name(f"positioner.{name}"): value for name, value in facts.positioners.items()}
+    numbers |= {number_name(quantity.name): quantity.average for quantity in scan.quantities}
     numbers |= _times(beamtime, facts.started)
     numbers["points"] = float(facts.points)
     numbers["size"] = float(sum(file.size for file in facts.files))

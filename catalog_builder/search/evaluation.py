@@ -7,7 +7,7 @@ import functools
 import threading
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from catalog_builder.search.columns import Ints, Mask
 from catalog_builder.search.documents import WEIGHTS
 from catalog_builder.search.postings import TEXT_FIELDS
-from catalog_builder.search.query import And, Between, Everything, Leaf, Node, Not, Or, Value, Words
+from catalog_builder.search.query import And, Between, Everything, Leaf, Node, Not, OfDataset, Or, Value, Words
 from catalog_builder.search.segments import Segment
 from catalog_builder.search.text import folded
 
@@ -57,21 +57,30 @@ class Evaluator:
         self._held = 0
         self._lock = threading.Lock()
 
-    def mask(self, node: Node) -> Mask:
-        """Tell for each document whether it satisfies the query; shape (documents,)."""
+    def mask(self, node: Node, known: Mapping[OfDataset, Mask]) -> Mask:
+        """Tell for each document whether it satisfies the query; shape (documents,).
+
+        ``known`` tells the same of what only its dataset tells.
+        """
         match node:
             case Everything():
                 return np.ones(self._segment.count, np.bool_)
             case And(parts):
-                return functools.reduce(np.logical_and, [self.mask(part) for part in parts])
+                return functools.reduce(np.logical_and, [self.mask(part, known) for part in parts])
             case Or(parts):
-                return functools.reduce(np.logical_or, [self.mask(part) for part in parts])
+                return functools.reduce(np.logical_or, [self.mask(part, known) for part in parts])
             case Not(part):
-                return ~self.mask(part)
+                return ~self.mask(part, known)
+            case OfDataset():
+                return known[node]
             case _:
                 mask = np.zeros(self._segment.count, np.bool_)
-                mask[self._leaf(node).documents] = True
+                mask[self.documents(node)] = True
                 return mask
+
+    def documents(self, leaf: Leaf) -> Ints:
+        """Give the documents that satisfy a leaf, in order."""
+        return self._leaf(leaf).documents
 
     def scores(self, node: Node) -> Scores:
         """Score each document: the sum over the words it has, each counted once, in the field that weighs most."""
@@ -115,11 +124,10 @@ class Evaluator:
         first, last = spans[0]
         if len(spans) == 1 and last == first + 1 and self._occurrences[first] <= _RARE:
             whole = lexicon[first] == words.atoms[0]
-            return self._from_postings(lexicon[first], words.field, whole=whole)
+            return self._from_postings(lexicon[first], words.fields or TEXT_FIELDS, whole=whole)
         return self._from_tokens(words, spans)
 
-    def _from_postings(self, atom: str, field: str | None, *, whole: bool) -> Found:
-        fields = TEXT_FIELDS if field is None else (field,)
+    def _from_postings(self, atom: str, fields: tuple[str, ...], *, whole: bool) -> Found:
         found = [(self._segment.postings.documents(name, atom), WEIGHTS[name]) for name in fields]
         documents = np.concatenate([numbers for numbers, _ in found])
         scores = np.concatenate([np.full(len(numbers), weight, np.float32) for numbers, weight in found])
@@ -145,17 +153,18 @@ class Evaluator:
         if segment.lexicon[final] == words.atoms[-1]:
             scores = scores + np.where(tokens[places + len(spans) - 1] == final, WHOLE, 0.0).astype(np.float32)
         documents = (rows // len(TEXT_FIELDS)).astype(np.int32)
-        if words.field is not None:
-            here = fields == TEXT_FIELDS.index(words.field)
+        if words.fields:
+            here = np.isin(fields, [TEXT_FIELDS.index(field) for field in words.fields])
             documents, scores = documents[here], scores[here]
         return _best(documents, scores)
 
     def _value(self, leaf: Value) -> Ints:
         documents, numbers, values = self._segment.facet(leaf.facet)
+        spelt: Callable[[str], str] = str if leaf.verbatim else folded
         fits: Callable[[str], bool] = (
             (lambda value: value.startswith(leaf.value)) if leaf.beginning else (lambda value: value == leaf.value)
         )
-        chosen = np.fromiter((fits(folded(value)) for value in values), np.bool_, len(values))
+        chosen = np.fromiter((fits(spelt(value)) for value in values), np.bool_, len(values))
         return np.unique(documents[chosen[numbers]]) if len(values) else np.empty(0, np.int32)
 
     def _between(self, leaf: Between) -> Ints:
@@ -195,11 +204,24 @@ def _best(documents: Ints, scores: Scores) -> Found:
     return Found(documents[starts], np.maximum.reduceat(scores, starts))
 
 
+def asked_of_datasets(node: Node) -> frozenset[OfDataset]:
+    """Give what a query asks of datasets alone."""
+    match node:
+        case And(parts) | Or(parts):
+            return frozenset(leaf for part in parts for leaf in asked_of_datasets(part))
+        case Not(part):
+            return asked_of_datasets(part)
+        case OfDataset():
+            return frozenset((node,))
+        case _:
+            return frozenset()
+
+
 def _positive_leaves(node: Node) -> list[Leaf]:
     match node:
         case And(parts) | Or(parts):
             return [leaf for part in parts for leaf in _positive_leaves(part)]
-        case Not() | Everything():
+        case Not() | OfDataset() | Everything():
             return []
         case _:
             return [node]

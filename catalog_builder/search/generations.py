@@ -17,7 +17,7 @@ import numpy as np
 from catalog_builder.files import write_if_changed
 from catalog_builder.search.columns import Ints
 
-FORMAT = 1
+FORMAT = 2
 """Number of the index's format: analysis, columns, fields. Another one is built anew."""
 
 _MANIFEST = "manifest.json"

@@ -7,6 +7,7 @@ depends on its text alone.
     "gk sto20"        these words next to each other
     a OR b, NOT a, -a, (a OR b) c
     sample:sto        the word in one field; sto* as the beginning of any word there
+    sample:"STO 20"   a facet's value letter for letter, the same as choosing it
     energy:>15, points:11..41, positioner.chi:<=45
     date:2023-10, date:>2023-10-06, date:2023-10..2024-01
 """
@@ -19,8 +20,13 @@ from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 
 from catalog_builder.errors import CatalogError, did_you_mean
-from catalog_builder.facets import FACETS
-from catalog_builder.search.documents import WEIGHTS
+from catalog_builder.facets import FACETS, Level
+from catalog_builder.search.documents import (
+    FACETS_OF_DATASETS,
+    TEXTS_OF_DATASETS,
+    WEIGHTS,
+    number_name,
+)
 from catalog_builder.search.text import atoms, folded
 
 LONGEST_QUERY = 2000
@@ -30,7 +36,8 @@ MOST_TERMS = 100
 SHORTEST_BEGINNING = 2
 """Characters from which a plain word matches as the beginning of a longer one; with a star, one will do."""
 
-_EXACT = frozenset(facet.name for facet in FACETS) - WEIGHTS.keys()
+_FACETS = frozenset(facet.name for facet in FACETS)
+_EXACT = _FACETS - WEIGHTS.keys()
 _ALIASES = {"scan": "name"}
 _NAMED_NUMBERS = frozenset(("points", "size", "number", "exposure", "scans", "energy", "temperature", "pressure"))
 _FIELD = re.compile(r"([A-Za-z_][\w.\-]*):")
@@ -54,21 +61,22 @@ class QueryMistake(CatalogError):  # noqa: N818 - the word people will read abou
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Atoms that must stand next to each other in one field, or in any field where ``field`` is None."""
+    """Atoms that must stand next to each other in one of the fields, or in any field where there are none."""
 
     atoms: tuple[str, ...]
-    field: str | None = None
+    fields: tuple[str, ...] = ()
     beginning: bool = False
     """True where the last atom may be the beginning of a longer one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A facet's value, folded; with ``beginning`` what it begins with."""
+    """A facet's value, folded; with ``beginning`` what it begins with, with ``verbatim`` the value as it is spelt."""
 
     facet: str
     value: str
     beginning: bool = False
+    verbatim: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +88,13 @@ class Between:
     high: float = math.inf
     without_low: bool = False
     without_high: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OfDataset:
+    """What is in a dataset that has the number; a dataset's own numbers are not written into each of its scans."""
+
+    part: Between
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +124,19 @@ class Not:
 
 
 Leaf = Words | Value | Between
-Node = Leaf | Everything | And | Or | Not
+Node = Leaf | OfDataset | Everything | And | Or | Not
 
 
-def parsed(query: str) -> Node:
-    """Parse a query; raises QueryMistake with the position of what is wrong or too much."""
+def parsed(query: str, level: Level = "scan") -> Node:
+    """Parse a query; raises QueryMistake with the position of what is wrong or too much.
+
+    The level does not change what is refused: it says whose name, title, size and place on disk are meant.
+    """
     if len(query) > LONGEST_QUERY:
         raise QueryMistake(
             f"the query has {len(query):,} characters, at most {LONGEST_QUERY:,} are read", position=LONGEST_QUERY
         )
-    return _Parser(query.translate(_CONTROLS)).tree()
+    return _Parser(query, level).tree()
 
 
 def _all_of(parts: list[Node]) -> Node:
@@ -134,8 +152,10 @@ def _any_of(parts: list[Node]) -> Node:
 class _Parser:
     """Recursive descent over the text: OR binds loosest, then AND (or nothing), then NOT."""
 
-    def __init__(self, text: str) -> None:
-        self.text = text
+    def __init__(self, typed: str, level: Level) -> None:
+        self.typed = typed
+        self.text = typed.translate(_CONTROLS)
+        self.of_datasets = level == "dataset"
         self.at = 0
         self.terms = 0
         self.opened: list[int] = []
@@ -234,12 +254,12 @@ class _Parser:
             self.at = field.end()
             return self._of_field(field[1], start)
         if self.text[self.at] == '"':
-            return _words(self._quoted(), None, beginning=False)
+            return _words(self._quoted(), (), beginning=False)
         word = self._word()
         compared = _BARE_COMPARISON.fullmatch(word)
         if compared is not None:
-            return _number(folded(compared[1]), compared[2] + compared[3], start)
-        return self._plain(word, None, start)
+            return self._number(compared[1], compared[2] + compared[3], start)
+        return self._plain(word, (), start)
 
     def _quoted(self) -> str:
         start = self.at
@@ -269,14 +289,18 @@ class _Parser:
             self._wrong("brackets cannot follow a field", at, f"write {name}:a OR {name}:b")
         quoted = self.text[at] == '"'
         value = self._quoted() if quoted else self._word()
+        if field in _FACETS and quoted:
+            verbatim = self.typed[at + 1 : self.at - 1]
+            return Value(self._facet(field), verbatim, verbatim=True) if value.strip() else Everything()
         if field in WEIGHTS:
-            return _words(value, field, beginning=False) if quoted else self._plain(value, field, at)
+            fields = self._text_fields(name, field)
+            return _words(value, fields, beginning=False) if quoted else self._plain(value, fields, at)
         if field in _EXACT and not (field == "year" and (_compared(value)[0] or ".." in value)):
             return self._exact(field, value, at)
         if field == "date":
             return _date(value, at)
         if field in _NAMED_NUMBERS or _is_comparison(value):
-            return _number(field, value, at)
+            return self._number(name, value, at)
         known = (*WEIGHTS, *_EXACT, *_ALIASES, *_NAMED_NUMBERS, "date")
         self._wrong(
             f"no field {name!r} to look for words in",
@@ -284,16 +308,32 @@ class _Parser:
             did_you_mean(name, known) or "words with a colon go in quotation marks",
         )
 
-    def _plain(self, word: str, field: str | None, at: int) -> Node:
+    def _text_fields(self, name: str, field: str) -> tuple[str, ...]:
+        """Give where a field's words stand; ``scan:`` never means the dataset's name."""
+        if field == "dataset":
+            return "dataset", "dataset_title"
+        if self.of_datasets and folded(name) == field:
+            return TEXTS_OF_DATASETS.get(field, (field,))
+        return (field,)
+
+    def _facet(self, field: str) -> str:
+        return FACETS_OF_DATASETS.get(field, field) if self.of_datasets else field
+
+    def _number(self, name: str, value: str, at: int) -> Node:
+        number = _number(number_name(name), value, at)
+        own = number.field == "scans" or (number.field == "size" and self.of_datasets)
+        return OfDataset(number) if own else number
+
+    def _plain(self, word: str, fields: tuple[str, ...], at: int) -> Node:
         bare = word.rstrip("*")
         star = len(bare) < len(word)
         self._check_stars(bare, star=star, at=at)
-        return _words(bare, field, beginning=True, star=star)
+        return _words(bare, fields, beginning=True, star=star)
 
     def _exact(self, field: str, word: str, at: int) -> Node:
         bare = word.rstrip("*")
         self._check_stars(bare, star=len(bare) < len(word), at=at)
-        return Value(field, folded(bare), len(bare) < len(word))
+        return Value(self._facet(field), folded(bare), len(bare) < len(word))
 
     def _check_stars(self, bare: str, *, star: bool, at: int) -> None:
         if "*" in bare:
@@ -303,13 +343,13 @@ class _Parser:
             self._wrong("no letters or digits stand before the star", at)
 
 
-def _words(text: str, field: str | None, *, beginning: bool, star: bool = False) -> Node:
+def _words(text: str, fields: tuple[str, ...], *, beginning: bool, star: bool = False) -> Node:
     """Make a leaf of a word or phrase; text without letters and digits (``&``) asks for nothing."""
     found = tuple(atoms(text))
     if not found:
         return Everything()
     open_ended = beginning and text[-1:].isalnum() and (star or len("".join(found)) >= SHORTEST_BEGINNING)
-    return Words(found, field, open_ended)
+    return Words(found, fields, open_ended)
 
 
 def _is_comparison(value: str) -> bool:

@@ -7,7 +7,7 @@ a document the caller may not see enters any number, order or message.
 import functools
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,17 +16,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog_builder.errors import CatalogError
-from catalog_builder.facets import MOST_PER_PAGE, MOST_VALUES, SORTS, FacetCount, Hit, SearchRequest, SearchResult
-from catalog_builder.search.columns import Ints, Mask, Numbered
-from catalog_builder.search.evaluation import Evaluator
+from catalog_builder.facets import (
+    MOST_PER_PAGE,
+    MOST_VALUES,
+    SORTS,
+    FacetCount,
+    Hit,
+    Level,
+    SearchRequest,
+    SearchResult,
+)
+from catalog_builder.search.columns import Ints, Longs, Mask, Numbered
+from catalog_builder.search.documents import FACETS_OF_DATASETS
+from catalog_builder.search.evaluation import Evaluator, asked_of_datasets
 from catalog_builder.search.generations import Damaged, Generation, Part, manifest_path, read_dead, read_generation
-from catalog_builder.search.query import Everything, Node, parsed
-from catalog_builder.search.segments import FACET_NAMES, Segment
+from catalog_builder.search.query import Everything, Node, OfDataset, parsed
+from catalog_builder.search.segments import FACET_COLUMNS, FACET_NAMES, Segment
 
 _TRIES = 20
 """Times a generation is read again because it was replaced while it was being opened."""
 
 _Stamp = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """The datasets and values of a segment's facet that occur together, each pair once."""
+
+    of_entry: NDArray[np.intp]
+    """For each entry of the facet's column, its pair."""
+    dataset: Ints
+    value: Ints
+    """Numbers over all segments."""
 
 
 class _Shared:
@@ -35,8 +56,18 @@ class _Shared:
     def __init__(self, segment: Segment, values: Mapping[str, Numbered[str]], datasets: Numbered[str]) -> None:
         self.segment = segment
         self.evaluator = Evaluator(segment)
-        self.facet_numbers = {name: _numbers(values[name], segment.facet(name)[2]) for name in FACET_NAMES}
-        self.dataset: Ints = _numbers(datasets, segment.datasets)[segment.dataset]
+        self.facet_numbers = {name: _numbers(values[name], segment.facet(name)[2]) for name in FACET_COLUMNS}
+        self.datasets = _numbers(datasets, segment.datasets)
+        """Each dataset that the segment holds something of, once."""
+        self.dataset: Ints = self.datasets[segment.dataset]
+        self.pairs = {name: self._pairs(name) for name in FACET_COLUMNS}
+
+    def _pairs(self, name: str) -> _Pairs:
+        documents, numbers, values = self.segment.facet(name)
+        each = self.segment.dataset[documents].astype(np.int64) * len(values) + numbers
+        pairs, of_entry = np.unique(each, return_inverse=True)
+        datasets, local = np.divmod(pairs, max(len(values), 1))
+        return _Pairs(of_entry, self.datasets[datasets], self.facet_numbers[name][local])
 
 
 def _numbers(known: Numbered[str], values: Iterable[str]) -> Ints:
@@ -56,8 +87,13 @@ class _View:
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
     views: tuple[_View, ...]
-    datasets: int
-    """Numbers given to datasets so far."""
+    scattered: Mask
+    """For each dataset numbered so far, whether more than one segment holds something of it."""
+
+    @property
+    def datasets(self) -> int:
+        """Numbers given to datasets so far."""
+        return len(self.scattered)
 
 
 class Searcher:
@@ -70,9 +106,9 @@ class Searcher:
         self._folder = folder
         self._lock = threading.Lock()
         self._stamp: _Stamp | None = None
-        self._snapshot = _Snapshot((), 0)
+        self._snapshot = _Snapshot((), np.empty(0, np.bool_))
         self._open: dict[str, _Shared] = {}
-        self._values: dict[str, Numbered[str]] = {name: Numbered() for name in FACET_NAMES}
+        self._values: dict[str, Numbered[str]] = {name: Numbered() for name in FACET_COLUMNS}
         self._datasets: Numbered[str] = Numbered()
 
     def search(self, request: SearchRequest, allowed: frozenset[str] | None) -> SearchResult:
@@ -85,9 +121,15 @@ class Searcher:
         query, snapshot, found = self._found(request, allowed)
         total = _total(found)
         hits = _page(found, query, request, snapshot.datasets) if total else ()
-        facets = {name: self._counts(found, name, request.chosen.get(name, ())) for name in FACET_NAMES}
+        facets: dict[str, tuple[FacetCount, ...]] = {}
+        unlisted: dict[str, int] = {}
+        for name in FACET_NAMES:
+            counts = self._counts(found, snapshot, name, request.level)
+            facets[name], more = _listed(counts, request.chosen.get(name, ()))
+            if more:
+                unlisted[name] = more
         took = (time.perf_counter() - started) * 1000
-        return SearchResult(level=request.level, total=total, hits=hits, facets=facets, took_ms=took)
+        return SearchResult(level=request.level, total=total, hits=hits, facets=facets, unlisted=unlisted, took_ms=took)
 
     def count(self, request: SearchRequest, allowed: frozenset[str] | None) -> int:
         """Give the number of hits alone."""
@@ -97,28 +139,24 @@ class Searcher:
         self, request: SearchRequest, allowed: frozenset[str] | None
     ) -> tuple[Node, _Snapshot, list["_Matched"]]:
         _check(request)
-        query = parsed(request.q)
+        query = parsed(request.q, request.level)
         snapshot = self._current()
         found = [_Matched(view, _visible(view, allowed)) for view in snapshot.views]
         _evaluate(found, query, request, snapshot.datasets)
         return query, snapshot, found
 
-    def _counts(self, found: Iterable["_Matched"], name: str, chosen: tuple[str, ...]) -> tuple[FacetCount, ...]:
-        known = self._values[name]
-        counts = np.zeros(len(known), np.int64)
-        for matched in found:
-            documents, numbers, _ = matched.view.shared.segment.facet(name)
-            mine = matched.without_choice_of(name)
-            if len(documents) and mine.any():
-                shared = matched.view.shared.facet_numbers[name]
-                local = np.bincount(numbers[mine[documents]], minlength=len(shared))
-                counts[shared] += local
+    def _counts(
+        self, found: Iterable["_Matched"], snapshot: _Snapshot, name: str, level: Level
+    ) -> list[tuple[str, int]]:
+        """Give a facet's values and the hits there would be were each alone chosen of it; most first, then by value."""
+        column = _column(name, level)
+        known = self._values[column]
+        if level == "scan":
+            counts = _counted_scans(found, name, column, len(known))
+        else:
+            counts = _counted_datasets(found, name, column, len(known), snapshot.scattered)
         pairs = [(known.values[n], int(counts[n])) for n in np.flatnonzero(counts).tolist()]
-        pairs.sort(key=lambda pair: (-pair[1], pair[0]))
-        listed = dict(pairs[:MOST_VALUES])
-        everything = dict(pairs)
-        listed |= {value: everything.get(value, 0) for value in sorted(set(chosen)) if value not in listed}
-        return tuple(FacetCount(value=value, count=count) for value, count in listed.items())
+        return sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
 
     def _current(self) -> _Snapshot:
         """Give the newest generation, opened."""
@@ -144,13 +182,16 @@ class Searcher:
         alive = [_alive(self._folder, part) for part in generation.parts]
         self._open = opened
         has_scans = np.zeros(len(self._datasets), np.bool_)
+        holding = np.zeros(len(self._datasets), np.int32)
+        for shared in opened.values():
+            holding[shared.datasets] += 1
         for shared, living in zip(opened.values(), alive, strict=True):
             has_scans[shared.dataset[living & shared.segment.is_scan]] = True
         views = tuple(
             _View(shared, living, living & ~shared.segment.is_scan & ~has_scans[shared.dataset])
             for shared, living in zip(opened.values(), alive, strict=True)
         )
-        return _Snapshot(views, len(has_scans))
+        return _Snapshot(views, holding > 1)
 
     def _share(self, part: Part) -> _Shared:
         return _Shared(Segment(self._folder / part.segment), self._values, self._datasets)
@@ -164,32 +205,82 @@ class _Matched:
         self.visible = visible
         """Documents the caller may see, of both levels."""
         self.satisfying: Mask = visible
-        """Visible documents that satisfy the query themselves, of both levels."""
-        self.found: Mask = visible
-        """Hits of the query, before any facet is chosen."""
+        """Documents that satisfy the query themselves, before any facet is chosen: scans, or at dataset level scans
+        and datasets without scans."""
+        self.hits: Mask = visible
+        """Documents of the level asked for that are found."""
         self._choices: dict[str, Mask] = {}
+        self._fitting: Mask | None = None
 
-    def choose(self, chosen: Mapping[str, tuple[str, ...]]) -> None:
+    def choose(self, request: SearchRequest) -> None:
         """Take up what is chosen of each facet."""
-        for name, wanted in chosen.items():
+        for name, wanted in request.chosen.items():
             if not wanted:
                 continue
-            documents, numbers, values = self.view.shared.segment.facet(name)
+            documents, numbers, values = self.view.shared.segment.facet(_column(name, request.level))
             any_of = frozenset(wanted)
             fits = np.fromiter((value in any_of for value in values), np.bool_, len(values))
-            mask = np.zeros(len(self.found), np.bool_)
+            mask = np.zeros(len(self.visible), np.bool_)
             if len(values):
                 mask[documents[fits[numbers]]] = True
             self._choices[name] = mask
 
-    def without_choice_of(self, name: str | None) -> Mask:
-        """Give the hits, as if nothing were chosen of this facet."""
-        masks = [mask for facet, mask in self._choices.items() if facet != name]
-        return functools.reduce(np.logical_and, masks, self.found)
-
     @property
-    def hits(self) -> Mask:
-        return self.without_choice_of(None)
+    def fitting(self) -> Mask:
+        """Documents that satisfy the query and have what is chosen."""
+        if self._fitting is None:
+            self._fitting = functools.reduce(np.logical_and, self._choices.values(), self.satisfying)
+        return self._fitting
+
+    def fitting_without(self, name: str) -> Mask:
+        """Give the documents that fit, as if nothing were chosen of this facet."""
+        if name not in self._choices:
+            return self.fitting
+        masks = [mask for facet, mask in self._choices.items() if facet != name]
+        return functools.reduce(np.logical_and, masks, self.satisfying)
+
+
+def _column(name: str, level: Level) -> str:
+    """Give the column that tells a facet's values where this level is asked for."""
+    return FACETS_OF_DATASETS.get(name, name) if level == "dataset" else name
+
+
+def _counted_scans(found: Iterable[_Matched], name: str, column: str, values: int) -> Longs:
+    """Count the scans that fit for each value of a facet; shape (values,)."""
+    counts = np.zeros(values, np.int64)
+    for matched in found:
+        shared = matched.view.shared
+        documents, numbers, _ = shared.segment.facet(column)
+        there = numbers[matched.fitting_without(name)[documents]]
+        meant = shared.facet_numbers[column]
+        counts[meant] += np.bincount(there, minlength=len(meant))
+    return counts
+
+
+def _counted_datasets(found: Iterable[_Matched], name: str, column: str, values: int, scattered: Mask) -> Longs:
+    """Count for each value of a facet the datasets one of whose scans fits and has it; shape (values,)."""
+    counts = np.zeros(values, np.int64)
+    again = [np.empty(0, np.int64)]
+    for matched in found:
+        shared = matched.view.shared
+        documents, _, _ = shared.segment.facet(column)
+        pairs = shared.pairs[column]
+        there = np.zeros(len(pairs.value), np.bool_)
+        there[pairs.of_entry[matched.fitting_without(name)[documents]]] = True
+        elsewhere = there & scattered[pairs.dataset]
+        again.append(pairs.dataset[elsewhere].astype(np.int64) * values + pairs.value[elsewhere])
+        counts += np.bincount(pairs.value[there & ~elsewhere], minlength=values)
+    once = np.unique(np.concatenate(again))
+    return counts + np.bincount(once % max(values, 1), minlength=values)
+
+
+def _listed(counts: list[tuple[str, int]], chosen: Iterable[str]) -> tuple[tuple[FacetCount, ...], int]:
+    """Give the values an answer lists, those chosen in any case, and how many more there are."""
+    everything = dict(counts)
+    listed = dict(counts[:MOST_VALUES])
+    listed |= {value: everything.get(value, 0) for value in sorted(set(chosen)) if value not in listed}
+    more = len(everything.keys() - listed.keys())
+    return tuple(FacetCount(value=value, count=count) for value, count in listed.items()), more
 
 
 def _total(found: Iterable[_Matched]) -> int:
@@ -231,27 +322,58 @@ def _visible(view: _View, allowed: frozenset[str] | None) -> Mask:
 
 
 def _evaluate(found: list[_Matched], query: Node, request: SearchRequest, datasets: int) -> None:
-    """Find what satisfies the query at the level asked for, and take up what is chosen.
+    """Find what satisfies the query and has what is chosen, at the level asked for.
 
-    A dataset is found when one of its scans alone satisfies the query; one without scans when it does itself.
+    A dataset is found when one of its scans alone satisfies all of it; one without scans when it does itself.
     """
-    for matched in found:
+    speaking = _scans(found) if request.level == "scan" else _scans_of_datasets(found, datasets)
+    told = {leaf: _datasets_with(found, leaf, datasets) for leaf in asked_of_datasets(query)}
+    for matched, asked in zip(found, speaking, strict=True):
+        matched.satisfying = asked
         if not isinstance(query, Everything):
-            matched.satisfying = matched.visible & matched.view.shared.evaluator.mask(query)
+            shared = matched.view.shared
+            known = {leaf: mask[shared.dataset] for leaf, mask in told.items()}
+            matched.satisfying = asked & shared.evaluator.mask(query, known)
+        matched.choose(request)
     if request.level == "scan":
         for matched in found:
-            matched.found = matched.satisfying & matched.view.shared.segment.is_scan
-    else:
-        by_scan = np.zeros(datasets, np.bool_)
-        for matched in found:
-            shared = matched.view.shared
-            by_scan[shared.dataset[matched.satisfying & shared.segment.is_scan]] = True
-        for matched in found:
-            shared = matched.view.shared
-            itself = matched.satisfying & matched.view.stands_alone
-            matched.found = matched.visible & ~shared.segment.is_scan & (by_scan[shared.dataset] | itself)
+            matched.hits = matched.fitting
+        return
+    by_scan = np.zeros(datasets, np.bool_)
     for matched in found:
-        matched.choose(request.chosen)
+        by_scan[matched.view.shared.dataset[matched.fitting]] = True
+    for matched in found:
+        shared = matched.view.shared
+        matched.hits = matched.visible & ~shared.segment.is_scan & by_scan[shared.dataset]
+
+
+def _datasets_with(found: Iterable[_Matched], leaf: OfDataset, datasets: int) -> Mask:
+    """Tell for each dataset whether it, as far as the caller may see it, has the number."""
+    mask = np.zeros(datasets, np.bool_)
+    for matched in found:
+        shared = matched.view.shared
+        documents = shared.evaluator.documents(leaf.part)
+        own = matched.visible[documents] & ~shared.segment.is_scan[documents]
+        mask[shared.dataset[documents[own]]] = True
+    return mask
+
+
+def _scans(found: Iterable[_Matched]) -> list[Mask]:
+    return [matched.visible & matched.view.shared.segment.is_scan for matched in found]
+
+
+def _scans_of_datasets(found: Sequence[_Matched], datasets: int) -> list[Mask]:
+    """Give the visible documents that speak for a dataset that can be found: its scans, or itself without any."""
+    listed = np.zeros(datasets, np.bool_)
+    for matched in found:
+        shared = matched.view.shared
+        listed[shared.dataset[matched.visible & ~shared.segment.is_scan]] = True
+    return [
+        matched.visible
+        & (matched.view.shared.segment.is_scan | matched.view.stands_alone)
+        & listed[matched.view.shared.dataset]
+        for matched in found
+    ]
 
 
 def _page(found: list[_Matched], query: Node, request: SearchRequest, datasets: int) -> tuple[Hit, ...]:
@@ -298,14 +420,13 @@ def _by_column(matched: _Matched, name: str, most: int, *, descending: bool) -> 
 def _by_relevance(
     found: list[_Matched], query: Node, level: str, datasets: int, most: int, *, worst_first: bool
 ) -> list[_Candidate]:
-    """Give hits by score, then key; a dataset scores as the best of the scans that satisfy the query."""
+    """Give hits by score, then key; a dataset scores as the best of the scans that fit."""
     scores = [matched.view.shared.evaluator.scores(query) for matched in found]
     if level == "dataset":
         best = np.zeros(datasets, np.float32)
         for matched, scored in zip(found, scores, strict=True):
             shared = matched.view.shared
-            speaking = matched.satisfying & (shared.segment.is_scan | matched.view.stands_alone)
-            np.maximum.at(best, shared.dataset[speaking], scored[speaking])
+            np.maximum.at(best, shared.dataset[matched.fitting], scored[matched.fitting])
         scores = [best[matched.view.shared.dataset] for matched in found]
     sign = 1 if worst_first else -1
     candidates: list[_Candidate] = []

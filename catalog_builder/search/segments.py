@@ -27,11 +27,12 @@ from numpy.typing import NDArray
 from catalog_builder.facets import FACETS, SORTS
 from catalog_builder.records import Json
 from catalog_builder.search.columns import Columns, ColumnWriter, Ints, Mask, Numbered, renumbered
-from catalog_builder.search.documents import Document
+from catalog_builder.search.documents import FACETS_OF_DATASETS, Document
 from catalog_builder.search.postings import TEXT_FIELDS, Postings, write_postings
 from catalog_builder.search.text import GAP, folded, indexed_atoms
 
 FACET_NAMES: tuple[str, ...] = tuple(facet.name for facet in FACETS)
+FACET_COLUMNS: tuple[str, ...] = (*FACET_NAMES, *FACETS_OF_DATASETS.values())
 SORTED_FIELDS: tuple[str, ...] = tuple(name for name in SORTS if name != "relevance")
 
 _BETWEEN = -1
@@ -89,7 +90,7 @@ class SegmentWriter:
         self._datasets, self._dataset = Numbered[str](), array("i")
         self._lexicon: Numbered[str] = Numbered()
         self._tokens, self._row_ends = array("i"), array("q", [0])
-        self._facets = {name: _Multiple() for name in FACET_NAMES}
+        self._facets = {name: _Multiple() for name in FACET_COLUMNS}
         self._sorts: dict[str, tuple[Numbered[Any], array[int]]] = {
             name: (Numbered(), array("i")) for name in SORTED_FIELDS
         }
@@ -300,7 +301,7 @@ class Segment:
         return fields
 
     def facet(self, name: str) -> tuple[Ints, Ints, list[str]]:
-        """Give a facet's documents (ascending), the number of each one's value, and the values."""
+        """Give the documents (ascending) of one of FACET_COLUMNS, the number of each one's value, and the values."""
         columns = self._columns
         documents, values = columns.array(f"facet.{name}.documents"), columns.array(f"facet.{name}.values")
         return documents, values, columns.meaning["facets"][name]

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from starlette.requests import Request
 
 from catalog_builder.facets import FACETS, MOST_PER_PAGE, SORTS, request_from
+from catalog_builder.render import CartLine
+from catalog_builder.search.query import LONGEST_QUERY
 from catalog_builder.server.visitors import SignedIn, TheCatalogue
 
 router = APIRouter(prefix="/api")
@@ -51,23 +53,11 @@ class Found(BaseModel):
     took_ms: float
 
 
-class Line(BaseModel):
-    """A scan or dataset in the cart."""
-
-    key: str
-    title: str
-    address: str
-    beamtime: str
-    files: int
-    size: int
-    on_disk: str
-
-
 class Cart(BaseModel):
     """What the caller chose to take home."""
 
     keys: list[str]
-    lines: list[Line]
+    lines: list[CartLine]
     files: int
     size: int
 
@@ -124,7 +114,7 @@ def _parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 _SEARCH_PARAMETERS = [
-    _parameter("q", {"type": "string", "maxLength": 1000}),
+    _parameter("q", {"type": "string", "maxLength": LONGEST_QUERY}),
     _parameter("level", {"type": "string", "enum": ["dataset", "scan"]}),
     *(_parameter(facet.name, {"type": "array", "items": {"type": "string"}}) for facet in FACETS),
     _parameter("sort", {"type": "string", "enum": [f"{sign}{sort}" for sort in SORTS for sign in ("", "-")]}),
@@ -194,18 +184,7 @@ def _cart(visitor: SignedIn, catalogue: TheCatalogue) -> dict[str, Any]:
     lines = catalogue.cart_lines(visitor.caller)
     return {
         "keys": [line.key for line in lines],
-        "lines": [
-            Line(
-                key=line.key,
-                title=line.title,
-                address=line.address,
-                beamtime=line.beamtime,
-                files=line.files,
-                size=line.size,
-                on_disk=line.on_disk,
-            )
-            for line in lines
-        ],
+        "lines": lines,
         "files": sum(line.files for line in lines),
         "size": sum(line.size for line in lines),
     }

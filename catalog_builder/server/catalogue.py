@@ -6,7 +6,6 @@ Knows records, build state and access together; does not know HTTP or pages.
 import json
 import logging
 import os
-import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from catalog_builder import access
 from catalog_builder.access import Caller, Role
 from catalog_builder.accounts import Accounts
 from catalog_builder.buildstate import BuildState, ScanRow
-from catalog_builder.carts import Carts, is_key
+from catalog_builder.carts import Carts
 from catalog_builder.config import Settings
 from catalog_builder.database import Database
 from catalog_builder.discover import beamtime_folders
@@ -26,7 +25,7 @@ from catalog_builder.download import Contents, contents
 from catalog_builder.errors import CatalogError
 from catalog_builder.facets import SearchRequest, SearchResult
 from catalog_builder.merge import folded_on_disk
-from catalog_builder.names import page_address, readable, split_key
+from catalog_builder.names import is_key, is_segment, page_address, readable, split_key
 from catalog_builder.places import Places
 from catalog_builder.records import Beamtime, OnDisk
 from catalog_builder.recordstore import RecordStore
@@ -35,7 +34,6 @@ from catalog_builder.search import QueryMistake, Searcher
 
 logger = logging.getLogger(__name__)
 
-_ID = re.compile(r"(?!\.+$)[A-Za-z0-9._=-]{1,120}")
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 _Stamp = tuple[int, int, int]
@@ -70,7 +68,7 @@ class Catalogue:
 
     def beamtime(self, id: str) -> Beamtime | None:
         """Give a beamtime as its record says now, or None where there is none that can be read."""
-        if not _ID.fullmatch(id):
+        if not is_segment(id):
             return None
         stamp = _stamp(Path(f"{self._records}/{id}/beamtime.json"))
         if stamp is None:

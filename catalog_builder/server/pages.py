@@ -6,6 +6,8 @@ Knows which file answers which address; does not know how pages are made.
 import hashlib
 import json
 import re
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from fastapi import APIRouter, HTTPException
@@ -16,8 +18,10 @@ from catalog_builder.access import Role
 from catalog_builder.errors import CatalogError
 from catalog_builder.facets import SearchRequest, request_from
 from catalog_builder.files import resolved_inside
-from catalog_builder.names import scan_key, split_key
+from catalog_builder.names import is_key, scan_key, split_key
 from catalog_builder.places import Places
+from catalog_builder.render import clauses
+from catalog_builder.render.addresses import search_address
 from catalog_builder.resources import shipped
 from catalog_builder.server import answers
 from catalog_builder.server.resolving import resolved
@@ -42,11 +46,20 @@ def search(request: Request, visitor: SignedIn, catalogue: TheCatalogue) -> Resp
     pairs = request.query_params.multi_items()
     asked = SearchRequest(q=request.query_params.get("q", ""))
     try:
-        asked = request_from(pairs)
+        asked = request_from(pair for pair in pairs if pair[0] not in clauses.FIELDS)
+        if any(name in clauses.FIELDS for name, _ in pairs):
+            return answers.redirect(_asked_in_words(asked, pairs))
         result = catalogue.search(visitor.caller, asked)
     except CatalogError as exc:
         return answers.page(request, catalogue.renderer.search_page(asked, None, answers.told(exc)), 400)
     return answers.page(request, catalogue.renderer.search_page(asked, result, None))
+
+
+def _asked_in_words(asked: SearchRequest, pairs: Iterable[tuple[str, str]]) -> str:
+    """Give the address of the search whose text says the name and days that a form sent beside it."""
+    sent = dict(pairs)
+    words = clauses.asked(asked.q, *(sent.get(name, "") for name in clauses.FIELDS))
+    return search_address(replace(asked, q=words))
 
 
 @router.api_route("/status", methods=_READ)
@@ -133,7 +146,7 @@ def _drawn(places: Places, beamtime: str, head: str, name: str) -> Path | None:
         key = scan_key(beamtime, owner)
     elif kind == "datasets" and owner and "/" not in owner:
         key = _main_scan(places, beamtime, owner)
-    if key is None:
+    if key is None or not is_key(key):
         return None
     return _inside(places.previews / beamtime, f"{split_key(key)[2]}/{name}")
 

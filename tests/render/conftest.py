@@ -108,7 +108,8 @@ def full_scan(name: str = "a_00001", text: str = "word", *, flag: str = "measure
             "flag": Origin(source="rule", name=text),
             "sample": Origin(source="default"),
             "title": Origin(source="file"),
-            "keywords": Origin(source="rule"),
+            f"keywords.{text}": Origin(source="rule", name="reflectivity"),
+            "dataset": Origin(source="rule", name="by sample holder"),
         },
     )
 
@@ -154,7 +155,7 @@ def full_dataset(text: str = "word", *scans: CuratedScan) -> CuratedDataset:
         on_disk="part",
         main_scan=scans[0].facts.key,
     )
-    return CuratedDataset(facts=facts, scans=scans, origin={"sample": Origin(source="rule", name=text)})
+    return CuratedDataset(facts=facts, scans=scans, origin={"title": Origin(source="rule", name=text)})
 
 
 def bare_beamtime() -> Beamtime:

@@ -1,6 +1,7 @@
 """The pages the server answers with."""
 
 import re
+from dataclasses import replace
 
 from catalog_builder.facets import FACETS, SearchRequest
 from catalog_builder.render import BeamtimeCard, CartLine, Renderer
@@ -101,16 +102,60 @@ def test_signing_in_keeps_where_to_go_and_the_name_typed(renderer: Renderer) -> 
     assert 'value="visitor"' in page
 
 
-def test_the_status_page_shows_a_report_of_any_shape(renderer: Renderer) -> None:
+def test_the_status_page_says_what_the_last_build_did_in_words(renderer: Renderer) -> None:
     report = {
         "built": "2023-10-08T01:40:00+00:00",
-        "summary": {"pages_written": 12345},
-        "problems": [{"beamtime": "11017404", "where": "raw/a.fio:3", "what": "cut in the middle"}],
+        "seconds": 200.123,
+        "summary": {
+            "read": 7,
+            "current": 2841,
+            "removed": 0,
+            "failed": 1,
+            "scans": 300000,
+            "datasets": 12,
+            "pages_written": 12345,
+            "seconds": 200.123,
+            "problems": 1,
+        },
+        "problems": [{"beamtime": "11017404", "where": "11017404/raw/a.fio:3", "what": "cut in the middle"}],
     }
     text = text_of(renderer.status_page(report))
-    assert "built 2023-10-08 03:40" in text
-    assert "pages written 12 345" in text
-    assert "11017404 raw/a.fio:3 cut in the middle" in text
+    assert "In the catalogue Datasets 12 Scans 300 000 Problems 1 The last build Finished 2023-10-08 03:40" in text
+    assert (
+        "Took 3 min 20 s Sources read 7 Sources unchanged 2 841 Sources no longer there 0 Sources not readable 1"
+        in text
+    )
+    assert "Pages written 12 345" in text
+    assert "Beamtime ID Where What 11017404 raw/a.fio:3 cut in the middle" in text
+    assert "econds" not in text
+
+
+def test_the_status_page_shows_what_it_has_no_word_for_by_its_name(renderer: Renderer) -> None:
+    text = text_of(renderer.status_page({"summary": {"scans": 1, "fast_disks": 3000}, "problems": ["odd"]}))
+    assert "In the catalogue Scans 1 Other Fast disks 3 000" in text
+    assert "Where What odd" in text
+
+
+def test_name_and_days_stand_in_their_own_inputs_and_chips(renderer: Renderer) -> None:
+    request = SearchRequest(q="(a OR b) name:gk name:sto date:2023-10-01..2023-10-31")
+    page = renderer.search_page(request, result(hit()), None)
+    assert 'type="search" value="a OR b"' in page
+    assert 'name="name" value="gk sto"' in page
+    assert 'name="date_from" type="date" value="2023-10-01"' in page
+    assert 'name="date_to" type="date" value="2023-10-31"' in page
+    chips = re.findall(r'<span class="chip"><b>(\w+)</b> ([^<]+) <a href="([^"]+)"', page)
+    assert chips == [
+        ("text", "a OR b", "/search?q=name%3Agk+name%3Asto+date%3A2023-10-01..2023-10-31"),
+        ("name", "gk sto", "/search?q=%28a+OR+b%29+date%3A2023-10-01..2023-10-31"),
+        ("date", "2023-10-01 – 2023-10-31", "/search?q=%28a+OR+b%29+name%3Agk+name%3Asto"),
+    ]
+
+
+def test_what_a_filter_leaves_out_is_said_with_the_way_to_it(renderer: Renderer) -> None:
+    found = replace(result(hit(), sample={f"s{n:03}": 1 for n in range(100)}), unlisted={"sample": 1234})
+    text = text_of(renderer.search_page(SearchRequest(), found, None))
+    assert "1 234 more are not listed: narrow the search, or type sample:… in the search box." in text
+    assert "not listed" not in text_of(renderer.search_page(SearchRequest(), result(hit(), sample={"a": 1}), None))
 
 
 def test_help_names_every_field_the_search_knows(renderer: Renderer) -> None:

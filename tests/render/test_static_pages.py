@@ -1,11 +1,14 @@
 """The pages the build writes: where they lie and what they say."""
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
-from catalog_builder.records import Preview
+import pytest
+
+from catalog_builder.records import Channel, Origin, Peak, Preview
 from catalog_builder.render import Renderer
 
 from .conftest import (
@@ -77,7 +80,7 @@ def test_a_scan_says_what_it_was_and_how_far_it_came(renderer: Renderer) -> None
         "Date 2023-10-08 03:40 – 2023-10-09 04:40",
         "State aborted",
         "37 of 51 points, aborted",
-        "max 9.4 × 10⁴ at 0.998 word · FWHM 0.012 word (ambiguous)",
+        "max 9.4 × 10⁴ at om 0.998 word · FWHM 0.012 word (ambiguous)",
         "word: -1 to 1 in 50 steps",
         "2 monitor counts a point",
         "energy 15 word 14 16",
@@ -92,7 +95,9 @@ def test_where_a_value_came_from_is_said_beside_it(renderer: Renderer) -> None:
     scan = full_scan(text="thin film")
     page = texts(renderer.scan_pages(full_beamtime(), scan, full_dataset("x", scan)))
     text = text_of(page["beamtimes/11017404/scans/a_00001/index.html"])
-    assert "Flag measurement by rule thin film" in text
+    assert "Flag measurement by rule ‘thin film’" in text
+    assert "Keywords thin film by rule ‘reflectivity’" in text
+    assert "Dataset x by rule ‘by sample holder’" in text
     assert "Sample thin film once thin film by default" in text
 
 
@@ -125,6 +130,77 @@ def test_a_dataset_shows_the_first_two_measurements_that_have_a_preview(renderer
     page = next(iter(texts(renderer.dataset_pages(full_beamtime(), full_dataset("word", *scans))).values()))
     shown = [name for name in ("00000", "00001", "00002", "00003", "00004") if f"a_{name}/preview.png" in page]
     assert shown == ["00002", "00003"]
+
+
+def test_the_pictures_of_a_dataset_are_those_of_the_sites_first_flag() -> None:
+    made = Renderer(settings(flags=("production", "measurement")))
+    scans = [full_scan("a_00000"), full_scan("a_00001", flag="production"), full_scan("a_00002", flag="production")]
+    dataset = full_dataset("word", *scans)
+    dataset = replace(dataset, facts=replace(dataset.facts, main_scan=scans[2].facts.key))
+    page = next(iter(texts(made.dataset_pages(full_beamtime(), dataset)).values()))
+    pictures = re.findall(r'<img src="[^"]*/(a_\d+)/preview\.png"', page)
+    assert pictures == ["a_00002", "a_00001"]
+    listed = next(iter(texts(made.beamtime_pages(full_beamtime(), [dataset])).values()))
+    assert "a_00002/thumb.png" in listed
+
+
+def test_a_dataset_says_which_rules_set_its_values(renderer: Renderer) -> None:
+    scans = (full_scan("a_00000", "film"), full_scan("a_00001", "film", flag="alignment"))
+    dataset = full_dataset("film", *scans)
+    text = text_of(next(iter(texts(renderer.dataset_pages(full_beamtime(), dataset)).values())))
+    assert "Keywords film by rule ‘reflectivity’" in text
+    assert "Flag measurement by rule ‘film’, alignment by rule ‘film’, film" in text
+    assert "Grouped by rule ‘film’" in text
+
+
+def test_a_dataset_that_no_rule_touched_names_none(renderer: Renderer) -> None:
+    scan = replace(bare_scan(), origin={"flag": Origin(source="default")})
+    dataset = replace(bare_dataset(scan), origin={"title": Origin(source="default", name="stem")})
+    text = text_of(next(iter(texts(renderer.dataset_pages(bare_beamtime(), dataset)).values())))
+    assert "by rule" not in text
+    assert "Grouped by the name without scan number" in text
+
+
+def test_the_title_of_a_beamtime_is_not_called_the_description_of_a_dataset(renderer: Renderer) -> None:
+    text = text_of(next(iter(texts(renderer.dataset_pages(full_beamtime("Films"), full_dataset())).values())))
+    assert "Beamtime title Films" in text
+    assert "Description" not in text
+
+
+def test_where_the_data_are_stands_under_on_disk(renderer: Renderer) -> None:
+    dataset = full_dataset()
+    for pages in (
+        renderer.beamtime_pages(full_beamtime(), [dataset]),
+        renderer.dataset_pages(full_beamtime(), dataset),
+        renderer.scan_pages(full_beamtime(), dataset.scans[0], dataset),
+    ):
+        page = next(iter(texts(pages).values()))
+        assert ">On disk<" in page
+        assert ">Data<" not in page
+
+
+@pytest.mark.parametrize(
+    ("axes", "channels", "units", "written"),
+    [
+        (("om",), (Channel(name="om", minimum=0.0),), {"om": "deg"}, "om 295.42 deg"),
+        (("om",), (Channel(name="om", unit="mrad"),), {}, "om 295.42 mrad"),
+        (("x",), (), {}, "x 295.42"),
+        (("timestamp",), (Channel(name="timestamp", minimum=0.0),), {}, "timestamp 295.42 s"),
+        (("epoch",), (Channel(name="epoch", minimum=1.7e9),), {}, "time 295.42 s"),
+        ((), (), {}, "point 295.42"),
+    ],
+)
+def test_a_peak_is_at_a_place_on_a_named_axis(
+    renderer: Renderer, axes: tuple[str, ...], channels: tuple[Channel, ...], units: dict[str, str], written: str
+) -> None:
+    peak = Peak(height=9.0, position=295.42, centre_of_mass=None, fwhm=None, ambiguous=False)
+    scan = bare_scan()
+    scan = replace(scan, facts=replace(scan.facts, axes=axes, channels=channels, units=units, peak=peak))
+    dataset = bare_dataset(scan)
+    listed = next(iter(texts(renderer.dataset_pages(bare_beamtime(), dataset)).values()))
+    assert f'<td class="num">{written}</td>' in listed
+    own = next(iter(texts(renderer.scan_pages(bare_beamtime(), scan, dataset)).values()))
+    assert f"Peak max 9 at {written}" in text_of(own)
 
 
 def test_a_dataset_of_alignments_alone_shows_those(renderer: Renderer) -> None:

@@ -1,11 +1,12 @@
 """Numbers, times, pages and filters as people read them."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from catalog_builder.facets import SearchRequest
+from catalog_builder.facets import FACETS, FacetCount, SearchRequest
 from catalog_builder.render import figures
 from catalog_builder.render.paging import dealt, pager
 from catalog_builder.render.searching import SHOWN_VALUES, search_view
@@ -63,6 +64,23 @@ def test_a_hits_date_is_shown_as_well_as_it_can_be(given: str | None, written: s
     assert figures.moment(given, BERLIN) == written
 
 
+@pytest.mark.parametrize(
+    ("seconds", "written"),
+    [
+        (0.04, "0.04 s"),
+        (4.23, "4.2 s"),
+        (9.96, "10 s"),
+        (59.4, "59 s"),
+        (59.9, "1 min 0 s"),
+        (200, "3 min 20 s"),
+        (3599.7, "1 h 0 min"),
+        (7500, "2 h 5 min"),
+    ],
+)
+def test_a_time_that_passed_is_told_as_people_do(seconds: float, written: str) -> None:
+    assert figures.lasted(seconds) == written
+
+
 def test_rows_are_dealt_out_whole() -> None:
     assert [(number, list(rows)) for number, rows in dealt(range(5), 2)] == [(1, [0, 1]), (2, [2, 3]), (3, [4])]
     nothing: list[int] = []
@@ -78,6 +96,21 @@ def test_a_pager_leaves_out_what_is_far() -> None:
 def test_a_pager_beyond_the_end_leads_back() -> None:
     made = pager(10**9, 40, 50, str)
     assert (made.before, made.after, made.first, made.last) == ("1", None, 0, 0)
+
+
+def test_the_filters_stand_in_the_order_people_look_for_them() -> None:
+    counted = {facet.name: (FacetCount(value="a", count=1),) for facet in FACETS}
+    view = search_view(SearchRequest(), replace(result(hit()), facets=counted), FLAGS)
+    order = "keyword sample year proposal pi beamtime detector macro positioner state on_disk"
+    assert [one.name for one in view.filters] == order.split()
+    assert [one.noun for one in view.filters if one.name in ("pi", "macro")] == ["PI", "scan macro"]
+
+
+def test_all_values_that_were_counted_are_listed() -> None:
+    counted = {f"s{number}": 1 for number in range(250)}
+    (sample,) = search_view(SearchRequest(), result(hit(), sample=counted), FLAGS).filters
+    assert len(sample.shown) + len(sample.folded) == 250
+    assert sample.unlisted == 0
 
 
 def test_a_filter_folds_what_is_rare_and_never_what_is_chosen() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from catalog_builder.facets import SearchRequest
 from catalog_builder.search import Document, Indexer, Searcher
 from catalog_builder.search import indexer as indexer_module
+from catalog_builder.search.generations import FORMAT
 
 
 def scan(name: str, *, title: str = "film", beamtime: str = "11017404", **numbers: float) -> Document:
@@ -144,7 +145,7 @@ def test_a_damaged_or_foreign_index_is_started_afresh_and_says_so(tmp_path: Path
         case "manifest":
             manifest.write_text("{")
         case "format":
-            manifest.write_text(manifest.read_text().replace('"format": 1', '"format": 99'))
+            manifest.write_text(manifest.read_text().replace(f'"format": {FORMAT}', '"format": 99'))
         case "columns":
             path = next(tmp_path.glob("segment-*/columns.bin"))
             path.write_bytes(path.read_bytes()[:100])

@@ -9,6 +9,7 @@ from catalog_builder.search.query import (
     Between,
     Everything,
     Not,
+    OfDataset,
     Or,
     QueryMistake,
     Value,
@@ -18,7 +19,7 @@ from catalog_builder.search.query import (
 
 
 def word(*atoms: str, field: str | None = None, beginning: bool = True) -> Words:
-    return Words(atoms, field, beginning)
+    return Words(atoms, () if field is None else (field,), beginning)
 
 
 def test_words_stand_together_unless_or_says_otherwise_and_not_binds_tightest() -> None:
@@ -62,9 +63,29 @@ def test_fields_take_words_phrases_values_numbers_and_dates() -> None:
     assert parsed("year:>2020") == Between("year", low=2020.0, without_low=True)
 
 
+def test_quotes_after_a_facet_ask_for_its_value_letter_for_letter() -> None:
+    assert parsed('sample:"LaB6 (film)*"') == Value("sample", "LaB6 (film)*", verbatim=True)
+    assert parsed('sample:"a\tb"') == Value("sample", "a\tb", verbatim=True)
+    assert parsed('macro:"Mesh" macro:Mesh') == And((Value("macro", "Mesh", verbatim=True), Value("macro", "mesh")))
+    assert parsed('flag:" "') == Everything()
+
+
+def test_at_dataset_level_a_name_title_size_and_place_may_be_the_datasets() -> None:
+    assert parsed("name:gk", "dataset") == Words(("gk",), ("name", "dataset"), True)
+    assert parsed('title:"gk"', "dataset") == Words(("gk",), ("title", "dataset_title"), False)
+    assert parsed("scan:gk", "dataset") == word("gk", field="name")
+    assert parsed("on_disk:part", "dataset") == Value("dataset.on_disk", "part")
+    assert parsed("size>5", "dataset") == OfDataset(parsed("size>5"))  # type: ignore[arg-type]
+    assert parsed("scans:>3") == parsed("scans:>3", "dataset") == OfDataset(Between("scans", low=3.0, without_low=True))
+
+
+def test_a_number_is_asked_for_by_a_name_without_capitals_and_blanks() -> None:
+    assert parsed("positioner.Two_Theta:>4") == Between("positioner.two_theta", low=4.0, without_low=True)
+
+
 def test_a_pasted_key_is_looked_for_as_the_name_it_is() -> None:
     assert parsed("scan:11017404/gk_00173") == word("11017404", "gk", "00173", field="name")
-    assert parsed("dataset:11017404/gk") == word("11017404", "gk", field="dataset")
+    assert parsed("dataset:11017404/gk") == Words(("11017404", "gk"), ("dataset", "dataset_title"), True)
 
 
 def test_what_holds_no_letter_or_digit_asks_for_nothing() -> None:

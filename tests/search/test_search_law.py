@@ -1,7 +1,6 @@
 """Searches against a plain evaluation of the same query, and against an index of the allowed documents alone."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from random import Random
 
@@ -9,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog_builder.facets import FACETS, MOST_VALUES, SearchRequest, SearchResult
+from catalog_builder.facets import FACETS, SearchRequest, SearchResult
 from catalog_builder.search import Document, Indexer, Searcher
 from catalog_builder.search import indexer as indexer_module
 from catalog_builder.search.documents import WEIGHTS
@@ -79,7 +78,7 @@ def neither(one: Query) -> Query:
 
 
 _LEAVES = st.one_of(
-    st.builds(word_query, st.sampled_from(WORDS), st.sampled_from([None, "title", "name"]), st.booleans()),
+    st.builds(word_query, st.sampled_from(WORDS), st.sampled_from([None, "command", "sample"]), st.booleans()),
     st.sampled_from([("sto", "film"), ("film", "sto20"), ("gk", "sto", "film")]).map(
         lambda words: Query(
             f'"{" ".join(words)}"',
@@ -92,8 +91,11 @@ _LEAVES = st.one_of(
         st.sampled_from([">", ">=", "<", "<="]),
         st.sampled_from([1.0, 2.0]),
     ),
-    st.sampled_from(["disk", "tape"]).map(
-        lambda value: Query(f"on_disk:{value}", lambda document: value in document.facets.get("on_disk", ()))
+    st.sampled_from(["ascan", "mesh"]).map(
+        lambda value: Query(f"macro:{value}", lambda document: value in document.facets.get("macro", ()))
+    ),
+    st.sampled_from(["LaB6", "lab6", "LaB6 film"]).map(
+        lambda value: Query(f'sample:"{value}"', lambda document: value in document.facets["sample"])
     ),
 )
 
@@ -116,6 +118,7 @@ def document(random: Random) -> Document:
     def text() -> str:
         return " ".join(random.choices(WORDS, k=random.randint(0, 3)))
 
+    on_disk = random.choice(["disk", "tape"])
     sorts: dict[str, str | float] = {"date": random.choice([1.0, 2.0, 3.0]), "sample": random.choice("xyz")}
     numbers = ("energy", "chi", "positioner.chi")
     return Document(
@@ -123,11 +126,14 @@ def document(random: Random) -> Document:
         level="scan" if name else "dataset",
         beamtime=beamtime,
         dataset=dataset,
-        texts={field: (text(), text()) for field in ("title", "name", "sample") if random.random() < 0.6},
+        texts={field: (text(), text()) for field in ("title", "name", "sample", "command") if random.random() < 0.6},
         facets={
             "beamtime": (beamtime,),
             "flag": random.choice([(), ("measurement",), ("measurement", "alignment")]),
-            "on_disk": random.choice([("disk",), ("tape",)]),
+            "sample": random.choice([(), ("LaB6",), ("lab6", "LaB6 film"), ("LaB6", "LaB6 film")]),
+            "macro": random.choice([(), ("ascan",), ("mesh",)]),
+            "on_disk": (on_disk,),
+            "dataset.on_disk": random.choice([(on_disk,), (on_disk, "part")]),
         },
         sorts={field: value for field, value in sorts.items() if random.random() < 0.8},
         numbers={field: random.choice([1.0, 2.0, 3.0]) for field in numbers if random.random() < 0.6},
@@ -151,7 +157,8 @@ REQUESTS = st.builds(
         {},
         optional={
             "flag": st.sampled_from([("measurement",), ("alignment", "measurement"), ("unknown",)]),
-            "on_disk": st.just(("tape",)),
+            "on_disk": st.sampled_from([("tape",), ("part",), ("part", "tape")]),
+            "sample": st.sampled_from([("LaB6",), ("lab6",)]),
         },
     ),
     st.integers(1, 3),
@@ -183,32 +190,35 @@ def plain_answer(drawn: list[Document], request: SearchRequest, query: Query, al
     latest = {document.key: document for document in drawn}
     visible = [d for d in latest.values() if allowed is None or d.beamtime in allowed]
     scans = [d for d in visible if d.level == "scan"]
-    if request.level == "scan":
-        found = [d for d in scans if query.holds(d)]
-    else:
-        found = []
-        for dataset in visible:
-            mine = [scan for scan in scans if scan.dataset == dataset.key] or [dataset]
-            if dataset.level == "dataset" and any(query.holds(document) for document in mine):
-                found.append(dataset)
+    speaking = {d.key: [d] for d in scans}
+    if request.level == "dataset":
+        datasets = [d for d in visible if d.level == "dataset"]
+        speaking = {d.key: [scan for scan in scans if scan.dataset == d.key] or [d] for d in datasets}
 
-    def fits(document: Document, ignored: str | None) -> bool:
-        return all(
-            name == ignored or set(wanted) & set(document.facets.get(name, ()))
-            for name, wanted in request.chosen.items()
-        )
+    def values(document: Document, facet: str) -> tuple[str, ...]:
+        column = "dataset.on_disk" if (facet, request.level) == ("on_disk", "dataset") else facet
+        return document.facets.get(column, ())
 
-    hits = sorted((d for d in found if fits(d, None)), key=lambda d: d.key)
+    def found(chosen: Mapping[str, tuple[str, ...]]) -> set[str]:
+        """Give the hits: those for which one document speaks that has it all."""
+
+        def fits(document: Document) -> bool:
+            return all(set(wanted) & set(values(document, name)) for name, wanted in chosen.items())
+
+        return {key for key, mine in speaking.items() if any(query.holds(d) and fits(d) for d in mine)}
+
+    hits = [latest[key] for key in sorted(found(request.chosen))]
     name = request.sort.removeprefix("-")
     present = [d for d in hits if name in d.sorts]
     present.sort(key=lambda d: d.sorts[name], reverse=request.sort.startswith("-"))
     ordered = [d.key for d in present] + [d.key for d in hits if name not in d.sorts]
     counts = {}
     for facet in FACETS:
-        counted = Counter(v for d in found if fits(d, facet.name) for v in d.facets.get(facet.name, ()))
-        listed = sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_VALUES]
+        there = sorted({v for mine in speaking.values() for d in mine for v in values(d, facet.name)})
+        totals = {value: len(found({**request.chosen, facet.name: (value,)})) for value in there}
+        listed = sorted(((v, n) for v, n in totals.items() if n), key=lambda pair: (-pair[1], pair[0]))
         chosen = request.chosen.get(facet.name, ())
-        counts[facet.name] = listed + [(v, 0) for v in sorted(chosen) if v not in counted]
+        counts[facet.name] = listed + [(v, 0) for v in sorted(chosen) if not totals.get(v)]
     start = (request.page - 1) * request.per_page
     return len(hits), ordered[start : start + request.per_page], counts
 
@@ -261,6 +271,39 @@ def test_nothing_in_an_answer_tells_of_beamtimes_the_caller_may_not_see(
     answer = answer_of(Searcher(everything).search(request, allowed))
 
     assert answer == answer_of(Searcher(permitted).search(request, None))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    drawn=DOCUMENTS,
+    request_=REQUESTS,
+    query=QUERIES,
+    allowed=ALLOWED,
+    facet=st.sampled_from(["flag", "sample", "macro", "on_disk"]),
+)
+def test_a_value_counts_what_choosing_it_finds_and_choosing_it_finds_what_asking_for_it_does(
+    drawn: list[Document],
+    request_: SearchRequest,
+    query: Query,
+    allowed: frozenset[str] | None,
+    facet: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    folder = tmp_path_factory.mktemp("index")
+    Indexer(folder).apply(drawn[: len(drawn) // 2])
+    Indexer(folder).apply(drawn[len(drawn) // 2 :])
+    searcher = Searcher(folder)
+    others = {name: values for name, values in request_.chosen.items() if name != facet}
+
+    def answer(q: str, chosen: Mapping[str, tuple[str, ...]]) -> SearchResult:
+        request = SearchRequest(q=q, level=request_.level, chosen=chosen, sort="name", per_page=100)
+        return searcher.search(request, allowed)
+
+    for counted in answer(query.text, request_.chosen).facets[facet]:
+        chosen = answer(query.text, {**others, facet: (counted.value,)})
+        asked = answer(f'{query.text} {facet}:"{counted.value}"', others)
+        assert chosen.total == asked.total == counted.count
+        assert chosen.hits == asked.hits
 
 
 def test_words_read_from_the_postings_and_from_the_column_of_tokens_are_the_same(

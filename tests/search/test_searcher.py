@@ -19,6 +19,7 @@ def scan(
     dataset: str = "a",
     texts: dict[str, tuple[str, ...]] | None = None,
     flags: tuple[str, ...] = ("measurement",),
+    macro: tuple[str, ...] = (),
     sorts: dict[str, str | float] | None = None,
     numbers: dict[str, float] | None = None,
 ) -> Document:
@@ -28,7 +29,7 @@ def scan(
         beamtime=beamtime,
         dataset=f"dataset:{beamtime}/{dataset}",
         texts={"name": (name,)} if texts is None else texts,
-        facets={"flag": flags, "beamtime": (beamtime,)},
+        facets={"flag": flags, "beamtime": (beamtime,), "macro": macro},
         sorts=sorts or {},
         numbers=numbers or {},
     )
@@ -145,6 +146,41 @@ def test_a_dataset_scores_as_the_best_of_its_scans_that_satisfy_the_query(folder
     assert names(searcher, SearchRequest(q="sto energy:>1", sort="relevance")) == ["b", "a"]
 
 
+def test_a_dataset_scores_as_the_best_of_its_scans_that_have_what_is_chosen(folder: Path) -> None:
+    searcher = searcher_of(
+        folder,
+        [
+            dataset("a"),
+            scan("a1", dataset="a", texts={"flag": ("sto",)}),
+            scan("a2", dataset="a", texts={"name": ("sto",)}, flags=("alignment",)),
+            dataset("b"),
+            scan("b1", dataset="b", texts={"title": ("sto",)}),
+        ],
+    )
+
+    chosen = {"flag": ("measurement",)}
+    assert names(searcher, SearchRequest(q="sto", sort="relevance", chosen=chosen)) == ["b", "a"]
+
+
+def test_one_scan_must_have_all_that_is_chosen_and_a_dataset_counts_once_over_all_segments(folder: Path) -> None:
+    indexer = Indexer(folder)
+    indexer.apply([dataset("a", flags=("measurement", "alignment")), dataset("b"), scan("x", dataset="gone")])
+    indexer.apply([scan("a1", dataset="a", macro=("mesh",)), scan("a2", dataset="a", flags=("alignment",))])
+    indexer.apply([scan("a3", dataset="a", macro=("mesh",)), scan("b1", dataset="b", macro=("ascan",))])
+    searcher = Searcher(folder)
+
+    def result(**chosen: str) -> tuple[int, dict[str, int], dict[str, int]]:
+        request = SearchRequest(chosen={name: (value,) for name, value in chosen.items()})
+        answer = searcher.search(request, None)
+        flags, macros = ({c.value: c.count for c in answer.facets[name] if c.count} for name in ("flag", "macro"))
+        return answer.total, flags, macros
+
+    assert result() == (2, {"measurement": 2, "alignment": 1}, {"mesh": 1, "ascan": 1})
+    assert result(flag="alignment") == (1, {"measurement": 2, "alignment": 1}, {})
+    assert result(flag="alignment", macro="mesh") == (0, {"measurement": 1}, {})
+    assert result(flag="measurement", macro="mesh") == (1, {"measurement": 1}, {"mesh": 1, "ascan": 1})
+
+
 def test_a_phrase_is_found_within_one_text_only_and_in_its_order(folder: Path) -> None:
     searcher = searcher_of(
         folder,
@@ -205,10 +241,14 @@ def test_a_dataset_matches_any_of_its_flags_and_counts_of_a_facet_ignore_its_own
 def test_a_chosen_value_is_listed_even_where_nothing_has_it_and_long_lists_are_cut(folder: Path) -> None:
     searcher = searcher_of(folder, [dataset(f"d{n}", flags=(f"flag{n:03d}",)) for n in range(MOST_VALUES + 20)])
 
-    counts = searcher.search(SearchRequest(chosen={"flag": ("flag119", "no such")}), None).facets["flag"]
+    result = searcher.search(SearchRequest(chosen={"flag": ("flag119", "no such")}), None)
+    counts = result.facets["flag"]
 
     assert len(counts) == MOST_VALUES + 2
     assert counts[-2:] == (FacetCount(value="flag119", count=1), FacetCount(value="no such", count=0))
+    assert result.unlisted == {"flag": 19}
+    assert searcher.search(SearchRequest(), None).unlisted == {"flag": 20}
+    assert searcher.search(SearchRequest(q='flag:"flag003"'), None).unlisted == {}
 
 
 def test_what_the_caller_may_not_see_is_in_no_hit_total_or_count(folder: Path) -> None:
@@ -221,6 +261,7 @@ def test_what_the_caller_may_not_see_is_in_no_hit_total_or_count(folder: Path) -
     assert result.facets["flag"] == (FacetCount(value="measurement", count=1),)
     assert searcher.count(SearchRequest(level="scan"), MINE) == 0
     assert searcher.search(SearchRequest(), frozenset()).total == 0
+    assert searcher.search(SearchRequest(), frozenset()).facets["flag"] == ()
     assert searcher.count(SearchRequest(), None) == 2
 
 

@@ -181,7 +181,9 @@ def test_a_body_of_another_shape_is_said_to_be_so(running: Running, body: bytes)
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-@pytest.mark.parametrize("key", ["\ud800", "scan:11017404/\x00", "scan:1/" + "'" * 10, "%s%n"])
+@pytest.mark.parametrize(
+    "key", ["\ud800", "scan:11017404/\x00", "scan:1/" + "'" * 10, "%s%n", "scan:../a", "scan:1/.."]
+)
 def test_odd_keys_are_not_found_and_break_nothing(running: Running, key: str) -> None:
     anna = running.client("anna")
     answer = anna.post(
@@ -189,6 +191,60 @@ def test_odd_keys_are_not_found_and_break_nothing(running: Running, key: str) ->
     )
     assert answer.status_code in (200, 422)
     assert answer.status_code == 422 or answer.json()["not_found"] == [key]
+
+
+@pytest.mark.parametrize("key", ["scan:../a", "dataset:11017404/..", "scan:.../..."])
+def test_a_form_with_a_key_that_climbs_is_not_found(running: Running, key: str) -> None:
+    for address, status in (("/cart/add", 404), ("/cart/remove", 303)):
+        assert running.client("anna").post(address, data={"key": key}).status_code == status
+
+
+def test_a_picture_of_what_cannot_be_a_scan_is_not_found(running: Running) -> None:
+    for owner in ("a%20b", "%2e%2e%2e", "%00", "x" * 200):
+        for kind in ("scans", "datasets"):
+            assert running.client("anna").get(f"/beamtimes/11017404/{kind}/{owner}/thumb.png").status_code == 404
+
+
+def test_name_and_days_of_the_form_become_words_of_the_search(running: Running) -> None:
+    sent = "/search?q=a+OR+b&level=scan&flag=alignment&name=gk+sto&date_from=2023-10-01&date_to="
+    answer = running.client("anna").get(sent)
+    assert answer.status_code == 303
+    asked = "q=%28a+OR+b%29+name%3Agk+name%3Asto+date%3A%3E%3D2023-10-01&level=scan&flag=alignment"
+    assert answer.headers["location"] == f"/search?{asked}"
+    page = running.client("anna").get(answer.headers["location"])
+    assert page.status_code == 200
+    assert 'name="q" form="filters" type="search" value="a OR b"' in page.text
+
+
+def test_a_form_left_empty_asks_for_everything(running: Running) -> None:
+    answer = running.client("anna").get("/search?q=&name=&date_from=&date_to=")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/search")
+
+
+def test_a_name_and_days_narrow_the_search(running: Running) -> None:
+    anna = running.client("anna")
+    for sent, status in (
+        ("name=marm", True),
+        ("name=badger", False),
+        ("date_from=2026-02-05&date_to=2026-02-05", True),
+        ("date_to=2026-02-04", False),
+    ):
+        page = anna.get(f"/search?{sent}", follow_redirects=True)
+        assert ("Mark marmot" in page.text) == status, sent
+
+
+def test_a_day_that_is_none_is_said(running: Running) -> None:
+    answer = running.client("anna").get("/search?date_from=2023-02-30")
+    assert answer.status_code == 400
+    assert "&#39;2023-02-30&#39; is not a day" in answer.text
+
+
+def test_the_longest_query_is_the_one_the_api_tells(running: Running) -> None:
+    anna = running.client("anna")
+    parameters = anna.get("/openapi.json").json()["paths"]["/api/search"]["get"]["parameters"]
+    longest = next(one for one in parameters if one["name"] == "q")["schema"]["maxLength"]
+    assert anna.get("/api/search", params={"q": "x" * longest}).status_code == 200
+    assert anna.get("/api/search", params={"q": "x" * (longest + 1)}).status_code == 400
 
 
 def test_who_is_signed_in_is_told(running: Running) -> None:
