@@ -1,7 +1,15 @@
 // What every page gains from a script: who is signed in, the cart's count, marking rows, finding in long lists.
 // Every page works without it; nothing here is needed to read.
 
-const say = (text) => { document.getElementById("say").textContent = text; };
+// What a click did is said aloud and shown for a while; search.js uses the same place for ears alone.
+let shown;
+function say(text) {
+  const place = document.getElementById("say");
+  place.textContent = text;
+  place.classList.add("seen");
+  clearTimeout(shown);
+  shown = setTimeout(() => place.classList.remove("seen"), 4000);
+}
 
 async function showSession() {
   const account = document.getElementById("account");

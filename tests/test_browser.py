@@ -133,6 +133,28 @@ def test_anothers_page_answers_as_absent(page: Page) -> None:
 
 
 @pytest.mark.parametrize("page", [True], indirect=True, ids=["scripts"])
+def test_what_a_click_did_is_shown(page: Page) -> None:
+    page.goto("/beamtimes/11/datasets/gk/")
+    page.get_by_role("button", name="Add to cart").click()
+    expect(page.get_by_text("Added to your cart.")).to_be_in_viewport()
+
+
+def test_filters_open_on_a_narrow_screen(page: Page) -> None:
+    page.set_viewport_size({"width": 400, "height": 800})
+    page.goto("/search")
+    expect(page.get_by_role("checkbox", name="SrTiO3")).not_to_be_visible()
+    page.get_by_text("Filters", exact=True).click()
+    expect(page.get_by_role("checkbox", name="SrTiO3")).to_be_visible()
+
+
+@pytest.mark.parametrize("path", ["/", "/search", "/beamtimes/11/", "/beamtimes/11/scans/gk_00001/", "/status"])
+def test_no_page_is_wider_than_a_small_phone(page: Page, path: str) -> None:
+    page.set_viewport_size({"width": 320, "height": 700})
+    page.goto(path)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+@pytest.mark.parametrize("page", [True], indirect=True, ids=["scripts"])
 def test_typing_shows_results_at_once_and_back_undoes_it(page: Page, complaints: list[str]) -> None:
     page.goto("/search")
     expect(page.locator("tbody tr")).to_have_count(2)
