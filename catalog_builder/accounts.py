@@ -24,6 +24,10 @@ FAILURES_PER_NAME = 10
 FAILURES_PER_ADDRESS = 100
 """Failed sign-ins of all names from one address: people behind one gateway share it."""
 
+GUESSES_COUNT_FOR = timedelta(hours=1)
+GUESSES_PER_NAME = 50
+"""Failed sign-ins of one name from all addresses together; who is signed in already stays so."""
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}")
 _GROUP = re.compile(r"[^\s\x00-\x1f,]{1,128}")
 
@@ -210,16 +214,15 @@ class Accounts:
         takes it back. The name is kept as a hash: people type passwords where the name belongs.
         """
         now, who = self._seconds(), _digest(name.strip().lower())
-        since = now - int(FAILURES_COUNT_FOR.total_seconds())
         with self._database.writing() as db:
-            db.execute("DELETE FROM failed_sign_in WHERE at <= ?", (since,))
-            waits = (
-                _freed_at(db, "address = ? AND name = ?", (address, who), FAILURES_PER_NAME),
-                _freed_at(db, "address = ?", (address,), FAILURES_PER_ADDRESS),
+            db.execute("DELETE FROM failed_sign_in WHERE at <= ?", (now - _seconds(GUESSES_COUNT_FOR),))
+            wait = max(
+                _wait(db, now, "address = ? AND name = ?", (address, who), FAILURES_PER_NAME, FAILURES_COUNT_FOR),
+                _wait(db, now, "address = ?", (address,), FAILURES_PER_ADDRESS, FAILURES_COUNT_FOR),
+                _wait(db, now, "name = ?", (who,), GUESSES_PER_NAME, GUESSES_COUNT_FOR),
             )
-            freed = max((at for at in waits if at is not None), default=None)
-            if freed is not None:
-                return timedelta(seconds=max(1, freed - since))
+            if wait:
+                return timedelta(seconds=wait)
             db.execute("INSERT INTO failed_sign_in (name, address, at) VALUES (?, ?, ?)", (who, address, now))
         return None
 
@@ -276,13 +279,19 @@ def _put_groups(db: Connection, name: str, groups: Iterable[str]) -> None:
     db.executemany("INSERT INTO membership VALUES (?, ?)", [(name, group) for group in groups])
 
 
-def _freed_at(db: Connection, where: str, parameters: tuple[str | bytes, ...], most: int) -> int | None:
-    """Give the time of the failure that has to grow old before another attempt is free; None where one is."""
+def _wait(
+    db: Connection, now: int, where: str, parameters: tuple[str | bytes, ...], most: int, count_for: timedelta
+) -> int:
+    """Give the seconds until so few failures count that another attempt is free; 0 where it is free now."""
     row = db.execute(
         f"SELECT at FROM failed_sign_in WHERE {where} ORDER BY at DESC LIMIT 1 OFFSET ?",  # noqa: S608 - our words
         (*parameters, most - 1),
     ).fetchone()
-    return None if row is None else int(row["at"])
+    return 0 if row is None else max(0, int(row["at"]) + _seconds(count_for) - now)
+
+
+def _seconds(time: timedelta) -> int:
+    return int(time.total_seconds())
 
 
 def _digest(text: str) -> bytes:

@@ -4,9 +4,11 @@ Knows the order of the stages and what makes a source current; does not know how
 """
 
 import json
+import logging
 import os
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -16,7 +18,7 @@ from catalog_builder.buildstate import BuildState, SourceRow
 from catalog_builder.config import Settings
 from catalog_builder.discover import BeamtimeFolder, Found, Source
 from catalog_builder.errors import CatalogError, did_you_mean
-from catalog_builder.executors import EXECUTORS
+from catalog_builder.executors import EXECUTORS, Limits
 from catalog_builder.facts import beamtime_record
 from catalog_builder.files import write_if_changed
 from catalog_builder.intake import Taken, Task
@@ -28,6 +30,8 @@ from catalog_builder.recordstore import RecordStore
 from catalog_builder.report import BuildSummary, Reporter
 
 Thing = TypeVar("Thing")
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,8 +179,8 @@ class Builder:
             for source in each.stale
         )
         self.reporter.stage("Reading and drawing", sum(len(each.stale) for each in walked))
-        workers = self.settings.workers or os.cpu_count() or 1
-        for done in self.executor.run(intake.take_in, tasks, workers):
+        limits = Limits(workers=self.settings.workers or os.cpu_count() or 1, seconds=self.settings.source_seconds)
+        for done in self.executor.run(intake.take_in, tasks, limits):
             self._remember(done.item.source, done.result or _died(done.item))
             self.reporter.advance()
 
@@ -217,17 +221,37 @@ class Builder:
 
     def _publish(self, walked: Sequence[Walked], gone: Sequence[str]) -> None:
         for each in self._staged("Writing pages and index", walked):
-            id, rows = each.folder.id, self.rows[each.folder.id]
-            on_disk = self._forget_vanished(each)
-            beamtime = beamtime_record(each.folder, each.found.lists, self._kept(id), on_disk, self.settings)
-            self._publish_one(beamtime, rows.values(), each.found.problems)
+            with self._costing_itself_alone(each.folder.id):
+                self._publish_walked(each)
         for id in gone:
-            vanished = tuple(self.state.sources(id))
-            self.state.forget_sources(id, vanished)
-            self.counts.removed += len(vanished)
-            kept = self._kept(id)
-            if kept is not None:
-                self._publish_one(kept, (), ())
+            with self._costing_itself_alone(id):
+                self._publish_gone(id)
+
+    def _publish_walked(self, walked: Walked) -> None:
+        id, rows = walked.folder.id, self.rows[walked.folder.id]
+        on_disk = self._forget_vanished(walked)
+        beamtime = beamtime_record(walked.folder, walked.found.lists, self._kept(id), on_disk, self.settings)
+        self._publish_one(beamtime, rows.values(), walked.found.problems)
+
+    def _publish_gone(self, id: str) -> None:
+        vanished = tuple(self.state.sources(id))
+        self.state.forget_sources(id, vanished)
+        self.counts.removed += len(vanished)
+        kept = self._kept(id)
+        if kept is not None:
+            self._publish_one(kept, (), ())
+
+    @contextmanager
+    def _costing_itself_alone(self, id: str) -> Iterator[None]:
+        """Let a beamtime that cannot be published cost itself alone; a disk that refuses costs the build."""
+        try:
+            yield
+        except (CatalogError, OSError, MemoryError):
+            raise
+        except Exception as exc:
+            _logger.exception("publishing beamtime %s failed", id)
+            what = f"could not be published ({type(exc).__name__}: {exc}); its pages stay as they were"
+            self.problems.setdefault(id, []).append(Problem(where=id, what=what))
 
     def _forget_vanished(self, walked: Walked) -> set[str]:
         """Forget sources that are no longer there; gives the keys of the scans that are on disk.
@@ -301,9 +325,11 @@ class Builder:
             "summary": {**summary.as_json(), "problems": len(problems)},
             "problems": problems,
         }
-        write_if_changed(self.places.status, json.dumps(status, ensure_ascii=False, indent=1).encode())
+        write_if_changed(
+            self.places.status, json.dumps(status, ensure_ascii=False, indent=1).encode("utf-8", "backslashreplace")
+        )
 
 
 def _died(task: Task) -> Taken:
-    what = "the worker died reading it (out of memory, or a fault in a library); it is tried again at the next build"
+    what = "the worker died over it (too slow, too much memory, or a fault in a library); tried again at the next build"
     return Taken(problems=(Problem(where=task.where, what=what),), failed=True, again_at=0)

@@ -104,7 +104,7 @@ def build(config_file: Path | None, beamtimes: Sequence[str], executor: str | No
         summary = build_catalogue(settings, progress, chosen=beamtimes)
         progress.summary(summary)
     if as_json:
-        click.echo(json.dumps(summary.as_json(), ensure_ascii=False))
+        click.echo(json.dumps(summary.as_json()))
     sys.exit(summary.exit_status)
 
 
@@ -134,6 +134,7 @@ def demo(folder: Path, port: int | None, no_serve: bool) -> None:
         return
     if port is None and not is_free(made.settings.server.host, made.settings.server.port):
         port = 0
+    _logger.setLevel(min(logging.WARNING, _logger.level))
     serve_catalogue(made.settings, port=port, ready=lambda address: _say_accounts(made, address))
 
 
@@ -163,15 +164,26 @@ def check(config_file: Path | None) -> None:
     """Validate the configuration, and list the sources that had problems at the last build."""
     settings = _settings(config_file)
     click.echo(f"{settings.source}: the configuration is valid")
-    status = Places(settings.catalogue).status
-    if not status.exists():
+    for root in settings.beamtimes.roots:
+        if not root.is_dir():
+            raise CatalogError("the folder of beamtimes is not there", where=root, remedy="mount it, or correct it")
+    problems = _last_problems(Places(settings.catalogue).status)
+    if problems is None:
         click.echo("nothing is built yet; run: catbuild build")
         return
-    problems = json.loads(status.read_bytes())["problems"]
     for problem in problems:
         click.echo(one_line(f"{problem['where']}: {problem['what']}"))
     click.echo(f"{len(problems)} problems at the last build" if problems else "no problems at the last build")
     sys.exit(WITH_PROBLEMS if problems else 0)
+
+
+def _last_problems(status: Path) -> list[dict[str, str]] | None:
+    """Give the problems of the last build; None where there was none, or its report is damaged."""
+    try:
+        problems: list[dict[str, str]] = json.loads(status.read_bytes())["problems"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+    return problems
 
 
 @main.command()
@@ -186,7 +198,7 @@ def search(config_file: Path | None, query: Sequence[str], level: str, sort: str
     request = request_from([("q", " ".join(query)), ("level", level), ("sort", sort)])
     result = Searcher(Places(settings.catalogue).index).search(request, None)
     if as_json:
-        click.echo(json.dumps(_as_json(result), ensure_ascii=False))
+        click.echo(json.dumps(_as_json(result)))
         return
     for hit in result.hits:
         words = (str(hit.fields.get(name) or "") for name in ("date", "title", "sample"))

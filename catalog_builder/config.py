@@ -297,6 +297,7 @@ class Settings(_Settings):
     workers: int | None = Field(
         default=None, ge=1, description="Sources read at the same time; without a value, one a processor."
     )
+    source_seconds: float = Field(default=600, gt=0, description="Time for one source; then it is given up.")
     server: ServerSettings = Field(default=ServerSettings(), description="The address catbuild serve listens at.")
     auth: AuthSettings = Field(default=AuthSettings(), description="How people sign in and for how long.")
     templates: SitePath | None = Field(

@@ -3,11 +3,13 @@
 Knows folders, suffixes and what belongs together by name; opens no file of data.
 """
 
+import errno
 import hashlib
 import os
 import re
 import stat
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -17,6 +19,9 @@ from catalog_builder.records import Problem
 
 LOOSE_FRAME_SUFFIXES = frozenset({".cbf", ".tif", ".tiff", ".edf"})
 """Files that hold one detector frame each: they may lie beside a scan file instead of in its folder."""
+
+DEEPEST = 40
+"""Folders within folders of a beamtime that are walked."""
 
 _ID = r"(?P<id>[A-Za-z0-9][A-Za-z0-9._-]*)"
 _YEAR = r"(?P<year>\d{4})"
@@ -102,6 +107,7 @@ def beamtimes(settings: BeamtimeSettings) -> tuple[list[BeamtimeFolder], list[Pr
     Raises CatalogError where a root is missing or cannot be read: then nothing is known about what it holds.
     """
     found: dict[str, BeamtimeFolder] = {}
+    real: dict[Path, BeamtimeFolder] = {}
     problems: list[Problem] = []
     for root in settings.roots:
         if not root.is_dir():
@@ -111,9 +117,11 @@ def beamtimes(settings: BeamtimeSettings) -> tuple[list[BeamtimeFolder], list[Pr
                 remedy="mount it, or correct beamtimes.roots",
             )
         for folder in _matching(root, settings.pattern.split("/"), {}):
-            other = found.setdefault(folder.id, folder)
-            if other is not folder:
-                problems.append(Problem(where=str(folder.path), what=f"beamtime {folder.id} lies in {other.path} too"))
+            other = found.get(folder.id) or real.get(folder.path.resolve())
+            if other is not None:
+                problems.append(Problem(where=str(folder.path), what=f"is beamtime {other.id} in {other.path} already"))
+                continue
+            found[folder.id] = real[folder.path.resolve()] = folder
     return sorted(found.values(), key=lambda folder: folder.id), problems
 
 
@@ -293,11 +301,13 @@ class Walk:
         files: list[FoundFile] = []
         folders: list[str] = []
         try:
+            if len(path.parts) > DEEPEST:
+                raise OSError(errno.ELOOP, "it lies too deep")
             with os.scandir(self.folder.path / path) as entries:
                 for entry in entries:
-                    if entry.name.startswith("."):
-                        continue
-                    self._sort_in(path, entry, files, folders, quietly)
+                    if not entry.name.startswith("."):
+                        with suppress(FileNotFoundError):  # gone since it was listed
+                            self._sort_in(path, entry, files, folders, quietly)
         except OSError as exc:
             if not quietly:
                 self._not_seen(path, exc)
@@ -312,7 +322,10 @@ class Walk:
         folders: list[str],
         quietly: bool,
     ) -> None:
-        if entry.is_symlink() and not self._stays_inside(Path(entry.path)):
+        if not _is_utf8(entry.name):
+            if not quietly:
+                self._problem(path / entry.name, "the name is not UTF-8; rename it")
+        elif entry.is_symlink() and not self._stays_inside(Path(entry.path)):
             if not quietly:
                 self._problem(
                     path / entry.name, "a symbolic link that leads out of the beamtime or nowhere; not followed"
@@ -334,8 +347,13 @@ class Walk:
             return False
 
     def _is_there(self, path: PurePosixPath) -> bool:
+        place = self.folder.path / path
         try:
-            return stat.S_ISDIR((self.folder.path / path).stat().st_mode)
+            if not stat.S_ISDIR(place.stat().st_mode):
+                return False
+            if not self._stays_inside(place):
+                raise OSError(errno.ELOOP, "it leads out of the beamtime")
+            return True
         except FileNotFoundError:
             return False
         except OSError as exc:
@@ -347,7 +365,13 @@ class Walk:
         self._problem(path, f"the folder cannot be read ({exc.strerror}); what was known of it stays")
 
     def _problem(self, path: PurePosixPath, what: str) -> None:
-        self.found.problems.append(Problem(where=f"{self.folder.id}/{path}", what=what))
+        where = os.fsencode(f"{self.folder.id}/{path}").decode("utf-8", "backslashreplace")
+        self.found.problems.append(Problem(where=where, what=what))
+
+
+def _is_utf8(name: str) -> bool:
+    """Tell whether a file's name can be written down; Linux lets a name be any bytes."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _loose_frames(here: _Folder, stem: str) -> list[FoundSeries]:

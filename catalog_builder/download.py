@@ -9,11 +9,11 @@ import stat
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from catalog_builder.buildstate import BuildState, ScanRow
 from catalog_builder.errors import CatalogError
-from catalog_builder.files import resolved_inside
+from catalog_builder.files import open_inside, status_inside
 from catalog_builder.names import split_key
 from catalog_builder.records import DataFile
 from catalog_builder.recordstore import RecordStore
@@ -38,8 +38,10 @@ class Entry:
 
     name: str
     """In the tar: the beamtime's id and the path below its folder."""
-    path: Path
-    """On this machine, links followed."""
+    folder: Path
+    """On this machine: the beamtime's folder, or that of its records."""
+    path: str
+    """Below the folder; no link on the way is followed."""
     scans: tuple[str, ...]
     """Keys of the scans it belongs to."""
     size: int
@@ -80,15 +82,18 @@ class Contents:
 class _Gathered:
     """Files by name while they are gathered: a file of several scans is taken once."""
 
-    found: dict[str, tuple[Path, os.stat_result]] = field(default_factory=dict)
+    found: dict[str, tuple[Path, str, os.stat_result]] = field(default_factory=dict)
     scans: dict[str, list[str]] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
 
-    def add(self, name: str, path: Path, status: os.stat_result, scan: str) -> None:
+    def add(self, name: str, scan: str, folder: Path, path: str, status: os.stat_result) -> None:
+        if stat.S_ISLNK(status.st_mode):
+            self.left_out[name] = "is a symbolic link; not taken"
+            return
         if not stat.S_ISREG(status.st_mode):
             self.left_out[name] = "is not a regular file"
             return
-        self.found[name] = path, status
+        self.found[name] = folder, path, status
         self.scans.setdefault(name, []).append(scan)
 
     def entries(self) -> tuple[Entry, ...]:
@@ -98,8 +103,9 @@ class _Gathered:
 def contents(keys: Iterable[str], state: BuildState, store: RecordStore, folder_of: FolderOf) -> Contents:
     """Give the files of scans and datasets that are on disk, and what had to be left out.
 
-    Nothing is opened: a file on tape would be called back by that. Only files inside the beamtime's own folder
-    are taken, links followed first. Keys nobody knows are left out by name.
+    No file is opened: one on tape would be called back by that. Only files inside the beamtime's own folder are
+    taken; symbolic links are not, for what they lead to may be swapped meanwhile. Links, and keys nobody knows, are
+    left out by name.
     """
     records, gathered = _Gathered(), _Gathered()
     for key, row in _scan_rows(keys, state).items():
@@ -110,7 +116,8 @@ def contents(keys: Iterable[str], state: BuildState, store: RecordStore, folder_
         try:
             files = store.scan(row.key).files
             _, beamtime, name = split_key(row.key)
-            records.add(f"records/{beamtime}/{name}.json", path, path.stat(), row.key)
+            status = status_inside(path.parent, path.name)
+            records.add(f"records/{beamtime}/{name}.json", row.key, path.parent, path.name, status)
         except (CatalogError, OSError):
             gathered.left_out[row.key] = "its record cannot be read"
             continue
@@ -144,39 +151,43 @@ def _gather(gathered: _Gathered, row: ScanRow, files: Iterable[DataFile], folder
 
 def _gather_file(gathered: _Gathered, name: str, file: DataFile, scan: str, folder: Path) -> None:
     try:
-        path = resolved_inside(folder, file.path)
         if file.suffix:
-            _gather_series(gathered, name, file, scan, folder, path)
+            _gather_series(gathered, name, file, scan, folder)
         else:
-            gathered.add(name, path, path.stat(), scan)
-    except CatalogError:
-        gathered.left_out[name] = "leads out of the beamtime's folder"
+            gathered.add(name, scan, folder, file.path, status_inside(folder, file.path))
+    except CatalogError as exc:
+        gathered.left_out[name] = exc.what
     except (FileNotFoundError, NotADirectoryError):
         gathered.left_out[name] = "is not on disk"
     except OSError as exc:
         gathered.left_out[name] = f"cannot be read ({exc.strerror})"
 
 
-def _gather_series(gathered: _Gathered, name: str, file: DataFile, scan: str, folder: Path, series: Path) -> None:
+def _gather_series(gathered: _Gathered, name: str, file: DataFile, scan: str, folder: Path) -> None:
     """Gather the files directly in a folder that end as the series does."""
     seen = 0
-    with os.scandir(series) as listing:
-        for entry in sorted(listing, key=lambda entry: entry.name):
-            if not entry.name.endswith(file.suffix):
-                continue
-            seen += 1
-            if entry.is_symlink():
-                single = DataFile(path=f"{file.path}/{entry.name}")
-                _gather_file(gathered, f"{name}/{entry.name}", single, scan, folder)
-            else:
-                gathered.add(f"{name}/{entry.name}", series / entry.name, entry.stat(follow_symlinks=False), scan)
+    for single, status in _listed_in(folder, file):
+        seen += 1
+        gathered.add(f"{name}/{single}", scan, folder, str(PurePosixPath(file.path, single)), status)
     if seen < file.count:
         gathered.left_out[f"{name}/*{file.suffix}"] = f"{file.count - seen} of {file.count} files are not on disk"
 
 
-def _entry(name: str, path: Path, status: os.stat_result, scans: tuple[str, ...]) -> Entry:
+def _listed_in(folder: Path, file: DataFile) -> list[tuple[str, os.stat_result]]:
+    """Give the files of a series by name, all from the one folder held open: its path may lead elsewhere by now."""
+    opened = open_inside(folder, file.path)
+    try:
+        with os.scandir(opened) as listing:
+            names = sorted(entry.name for entry in listing if entry.name.endswith(file.suffix))
+        return [(name, os.stat(name, dir_fd=opened, follow_symlinks=False)) for name in names]
+    finally:
+        os.close(opened)
+
+
+def _entry(name: str, folder: Path, path: str, status: os.stat_result, scans: tuple[str, ...]) -> Entry:
     return Entry(
         name=name,
+        folder=folder,
         path=path,
         scans=scans,
         size=status.st_size,
@@ -244,10 +255,9 @@ def _pieces(contents: Contents) -> Iterator[bytes]:
 def _unchanged(entry: Entry) -> Iterator[bytes]:
     """Give a file's bytes; the last ones only once it is known that it did not change meanwhile."""
     try:
-        # O_NONBLOCK: a fifo that took the file's place must not hold the server
-        handle = os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as exc:
-        raise CatalogError(f"the file cannot be read any more ({exc.strerror})", where=entry.name) from exc
+        handle = open_inside(entry.folder, entry.path)
+    except CatalogError as exc:
+        raise CatalogError(f"the file cannot be read any more: it {exc.what}", where=entry.name) from exc
     with os.fdopen(handle, "rb", buffering=0) as stream:
         _check_same(entry, os.fstat(handle))
         left = entry.size

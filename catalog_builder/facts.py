@@ -14,13 +14,19 @@ import numpy as np
 from catalog_builder import names
 from catalog_builder.config import Settings
 from catalog_builder.discover import BeamtimeFolder, FoundFile, FoundSeries, Source
+from catalog_builder.errors import CatalogError
+from catalog_builder.files import read_inside
 from catalog_builder.readers import Reader
 from catalog_builder.records import Beamtime, Channel, Command, DataFile, Problem, Scan, ScanState
-from catalog_builder.sidecars import beamtime_from_metadata, scan_groups
+from catalog_builder.sidecars import beamtime_from_metadata, sane_time, scan_groups
 from catalog_builder.signals import Column, Reading, roi_detector
 
 STALE_SECONDS = 3600
 """A scan without its end line that has not grown for so long is not running: nobody ended it."""
+
+
+LONGEST_SIDECAR = 16 * 2**20
+"""Bytes a metadata file or a list may have; real ones have some thousand."""
 
 
 def scan_record(
@@ -53,8 +59,8 @@ def scan_record(
         title=reading.title,
         sample=reading.sample,
         user=reading.user,
-        started=reading.started,
-        ended=reading.ended,
+        started=sane_time(reading.started),
+        ended=sane_time(reading.ended),
         state=scan_state(reading.state, command.points, points, age),
         points=points,
         comments=reading.comments,
@@ -97,10 +103,10 @@ def beamtime_record(
     for file in lists:
         path = PurePosixPath(file.path)
         try:
-            text = (folder.path / path).read_text(encoding="utf-8", errors="replace")
-        except OSError as exc:
-            what = f"cannot be read ({exc.strerror}); its groups are missing"
-            now = replace(now, problems=(*now.problems, Problem(where=f"{folder.id}/{path}", what=what)))
+            text = read_inside(folder.path, path, limit=LONGEST_SIDECAR).decode("utf-8", "replace")
+        except CatalogError as exc:
+            problem = Problem(where=f"{folder.id}/{path}", what=f"{exc.what}; its groups are missing")
+            now = replace(now, problems=(*now.problems, problem))
             continue
         groups |= scan_groups(text, path.parent.relative_to(raw))
     return replace(now, scan_groups=dict(sorted(groups.items())))
@@ -110,9 +116,9 @@ def _metadata(folder: BeamtimeFolder, settings: Settings) -> Beamtime:
     name = settings.beamtimes.metadata.replace("{id}", folder.id)
     where = f"{folder.id}/{name}"
     try:
-        text = (folder.path / name).read_text(encoding="utf-8", errors="replace")
-    except OSError as exc:
-        problem = Problem(where=where, what=f"cannot be read ({exc.strerror}); title and proposal are unknown")
+        text = read_inside(folder.path, name, limit=LONGEST_SIDECAR).decode("utf-8", "replace")
+    except CatalogError as exc:
+        problem = Problem(where=where, what=f"{exc.what}; title and proposal are unknown")
         return Beamtime(id=folder.id, year=folder.year, problems=(problem,))
     zone = ZoneInfo(settings.timezone)
     return beamtime_from_metadata(folder.id, folder.year, text, where=where, timezone=zone)
@@ -129,7 +135,7 @@ def scan_state(said: ScanState, planned: int | None, measured: int, age: float) 
     is_short = planned is not None and measured < planned
     if age < STALE_SECONDS and (said == "running" or (said == "unknown" and is_short)):
         return "running"
-    if is_short and measured > 0:
+    if is_short:
         return "aborted"
     if said == "complete" or (planned is not None and measured >= planned):
         return "complete"

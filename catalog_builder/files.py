@@ -3,11 +3,13 @@
 Knows paths, bytes and durability; does not know what a file means.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
 import platform
 import secrets
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +21,8 @@ _TEMPORARY = ".new-"
 _ABANDONED_SECONDS = 3600
 _HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 """Tells temporary files of this host's processes from those of others that share a file system with it."""
+
+_A_LINK = "is a symbolic link; not taken"
 
 
 def write_if_changed(path: Path, content: bytes, *, durable: bool = False) -> bool:
@@ -89,6 +93,110 @@ def resolved_inside(folder: Path, path: str | PurePosixPath | Path) -> Path:
     if target != base and base not in target.parents:
         raise CatalogError(f"{str(path)!r} leads out of the folder", where=folder)
     return target
+
+
+def open_inside(folder: Path, path: PurePosixPath | str) -> int:
+    """Open a file or folder below a folder to be read, one component at a time; no link below it is followed.
+
+    What is renamed or linked meanwhile leads nowhere else: each component is opened in the one before, held open.
+    Opening never waits (a fifo, a lease). The caller closes the descriptor. Raises CatalogError where the path is
+    absolute, climbs, meets a symbolic link, or cannot be opened.
+    """
+    *above, name = _parts_below(path)
+    parent = _folder_inside(folder, above, path)
+    try:
+        return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=parent)
+    except (OSError, ValueError) as exc:
+        raise CatalogError(_why_not(exc, name, parent, last=True), where=str(path)) from exc
+    finally:
+        os.close(parent)
+
+
+def status_inside(folder: Path, path: PurePosixPath | str) -> os.stat_result:
+    """Give the status of what lies below a folder, without opening it: a file on tape is not called back.
+
+    Only the folders above it are opened, as ``open_inside`` does. Raises CatalogError as that does, also where the
+    path is itself a symbolic link.
+    """
+    *above, name = _parts_below(path)
+    parent = _folder_inside(folder, above, path)
+    try:
+        status = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    except (OSError, ValueError) as exc:
+        raise CatalogError(_why_not(exc, name, parent, last=True), where=str(path)) from exc
+    finally:
+        os.close(parent)
+    if stat.S_ISLNK(status.st_mode):
+        raise CatalogError(_A_LINK, where=str(path))
+    return status
+
+
+def read_inside(folder: Path, path: PurePosixPath | str, *, limit: int) -> bytes:
+    """Give the bytes of a regular file below a folder, opened as ``open_inside`` does.
+
+    Raises CatalogError where it cannot be opened or read, is no regular file, or holds more than ``limit`` bytes.
+    """
+    with os.fdopen(_regular(open_inside(folder, path), path), "rb") as stream:
+        try:
+            content = stream.read(limit + 1)
+        except OSError as exc:
+            raise CatalogError(f"cannot be read ({exc.strerror})", where=str(path)) from exc
+    if len(content) > limit:
+        raise CatalogError(f"is larger than {limit} bytes", where=str(path))
+    return content
+
+
+def _parts_below(path: PurePosixPath | str) -> tuple[str, ...]:
+    """Give the components of a relative path that only goes down."""
+    below = PurePosixPath(path)
+    if below.is_absolute():
+        raise CatalogError("is an absolute path; not taken", where=below.name)
+    if ".." in below.parts:
+        raise CatalogError("leads out of the folder", where=str(below))
+    return below.parts or (".",)
+
+
+def _folder_inside(folder: Path, parts: list[str], path: PurePosixPath | str) -> int:
+    """Open the folder that lies this way below a folder; ``path`` is what was asked for."""
+    try:
+        held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as exc:
+        raise CatalogError(f"cannot be opened ({exc.strerror})", where=folder.name) from exc
+    for part in parts:
+        try:
+            opened = os.open(part, os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=held)
+        except (OSError, ValueError) as exc:
+            raise CatalogError(_why_not(exc, part, held, last=False), where=str(path)) from exc
+        finally:
+            os.close(held)
+        held = opened
+    return held
+
+
+def _why_not(exc: OSError | ValueError, name: str, parent: int, *, last: bool) -> str:
+    """Say why a component could not be opened in the folder before it."""
+    if not isinstance(exc, OSError):
+        return "is not a path"
+    if exc.errno in (errno.ELOOP, errno.ENOTDIR) and _is_link(name, parent):
+        return _A_LINK if last else "leads through a symbolic link; not taken"
+    if exc.errno in (errno.ENOENT, errno.ENOTDIR):
+        return "is not on disk"
+    return f"cannot be opened ({exc.strerror})"
+
+
+def _is_link(name: str, parent: int) -> bool:
+    try:
+        return stat.S_ISLNK(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
+    except OSError:
+        return False
+
+
+def _regular(descriptor: int, path: PurePosixPath | str) -> int:
+    """Give the descriptor back if it is a regular file's, else close it."""
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise CatalogError("is not a regular file", where=str(path))
+    return descriptor
 
 
 @contextmanager

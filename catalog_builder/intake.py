@@ -20,7 +20,7 @@ from catalog_builder.curves import curve_bytes, curve_document, peak
 from catalog_builder.discover import BeamtimeFolder, Source
 from catalog_builder.errors import CatalogError
 from catalog_builder.facts import STALE_SECONDS, located, scan_record
-from catalog_builder.files import resolved_inside, write_if_changed
+from catalog_builder.files import resolved_inside, sweep, write_if_changed
 from catalog_builder.places import Places
 from catalog_builder.readers import READERS, Reader, Surroundings
 from catalog_builder.readers.images import frames_in
@@ -287,6 +287,7 @@ def _write_previews(folder: Path, drawing: previews.Drawing, curve: bytes | None
     for name, data in content.items():
         write_if_changed(folder / name, data)
     if folder.is_dir():
+        sweep(folder)
         for path in folder.iterdir():
-            if path.name not in content:
-                path.unlink()
+            if path.name not in content and not path.name.startswith("."):
+                path.unlink(missing_ok=True)

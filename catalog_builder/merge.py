@@ -6,7 +6,6 @@ Knows the order in which files, rules and defaults speak; does not know how scan
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from statistics import fmean
 
 from catalog_builder.config import QuantitySettings, Settings
 from catalog_builder.names import dataset_key, readable, segment
@@ -174,7 +173,7 @@ def folded_quantities(scans: Iterable[Iterable[Quantity]]) -> tuple[Quantity, ..
         Quantity(
             name=name,
             unit=unit,
-            average=fmean(each.average for each in group),
+            average=sum(each.average / len(group) for each in group),
             minimum=min(each.minimum for each in group),
             maximum=max(each.maximum for each in group),
             source=group[0].source,

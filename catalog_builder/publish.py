@@ -6,7 +6,7 @@ Knows when they are current and in which order they are put in place; does not k
 import hashlib
 import shutil
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from catalog_builder import render
@@ -77,7 +77,8 @@ class Publisher:
         on_disk = {key for row in rows for key in row.scans}
         states: dict[str, OnDisk] = {scan.key: "disk" if scan.key in on_disk else "tape" for scan in scans}
         datasets = merged(beamtime, scans, states, self.settings)
-        written = self._write_pages(beamtime, datasets)
+        failed = [problem for row in rows if row.failed for problem in row.problems]
+        written = self._write_pages(replace(beamtime, problems=(*beamtime.problems, *failed)), datasets)
         self.indexer.replace_beamtime(beamtime.id, _documents(beamtime, datasets))
         with self.state.transaction():
             self.state.put_scans(beamtime.id, list(_scan_rows(datasets)))

@@ -4,10 +4,8 @@ Knows their two dialects and turns text into records; does not know where the fi
 """
 
 import json
-from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import PurePosixPath
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from catalog_builder.names import joined
@@ -17,20 +15,20 @@ from catalog_builder.records import Beamtime, Problem
 def beamtime_from_metadata(id: str, year: int | None, text: str, *, where: str, timezone: ZoneInfo) -> Beamtime:
     """Read a beamtime's metadata; what is damaged or missing stays None and is named as a problem.
 
-    Both key spellings are understood (``eventStart``, ``event-start``). The id is the folder's: a different one
-    in the file is a problem, and then its groups are not taken either, since they may be another beamtime's.
+    Both key spellings are understood (``eventStart``, ``event-start``). The id is the folder's: where the file
+    names a different one, it is another beamtime's and nothing of it is taken.
     """
     try:
         document = json.loads(text)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         return Beamtime(id=id, year=year, problems=(Problem(where=where, what=f"is not valid JSON: {exc}"),))
     if not isinstance(document, dict):
         return Beamtime(id=id, year=year, problems=(Problem(where=where, what="holds no JSON object"),))
     keys = {key.replace("-", "").lower(): value for key, value in document.items()}
-    problems = list(_foreign_id(id, keys, where))
-    owner, access = (
-        ((), ()) if problems else (_group_names(keys.get("ownergroup")), _group_names(keys.get("accessgroups")))
-    )
+    claimed = _text(keys.get("beamtimeid"))
+    if claimed not in (None, id):
+        what = f"names beamtime {claimed}, but lies in the folder of {id}; nothing of it is taken"
+        return Beamtime(id=id, year=year, problems=(Problem(where=where, what=what),))
     start, end = (_time(keys.get(name), timezone) for name in ("eventstart", "eventend"))
     return Beamtime(
         id=id,
@@ -45,9 +43,8 @@ def beamtime_from_metadata(id: str, year: int | None, text: str, *, where: str, 
         end=end,
         core_path=_text(keys.get("corepath")),
         year=year if year is not None or start is None else start.astimezone(timezone).year,
-        owner_groups=owner,
-        access_groups=access,
-        problems=tuple(problems),
+        owner_groups=_group_names(keys.get("ownergroup")),
+        access_groups=_group_names(keys.get("accessgroups")),
     )
 
 
@@ -78,20 +75,11 @@ def scan_groups(text: str, folder: PurePosixPath) -> dict[str, str]:
     return groups
 
 
-def _foreign_id(id: str, keys: Mapping[str, Any], where: str) -> list[Problem]:
-    claimed = _text(keys.get("beamtimeid"))
-    if claimed is None or claimed == id:
-        return []
-    return [
-        Problem(where=where, what=f"names beamtime {claimed}, but lies in the folder of {id}; its groups are ignored")
-    ]
-
-
 def _text(value: object) -> str | None:
     """Give a text, or None for what people and programs write where there is none (``"None"``, ``""``)."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
-    text = str(value).strip()
+    text = str(value).strip().encode("utf-8", "replace").decode()
     return None if text.lower() in ("", "none", "null", "n/a", "-") else text
 
 
@@ -112,4 +100,11 @@ def _time(value: object, timezone: ZoneInfo) -> datetime | None:
         time = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return (time if time.tzinfo else time.replace(tzinfo=timezone)).astimezone(ZoneInfo("UTC"))
+    return sane_time(time if time.tzinfo else time.replace(tzinfo=timezone))
+
+
+def sane_time(time: datetime | None) -> datetime | None:
+    """Give a time as UTC; None for what no measurement's time can be, before 1900 or after 2200."""
+    if time is None or not 1900 <= time.year <= 2200:
+        return None
+    return time.astimezone(UTC)

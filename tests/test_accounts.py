@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from argon2 import PasswordHasher
 
-from catalog_builder.accounts import FAILURES_PER_ADDRESS, FAILURES_PER_NAME, Accounts
+from catalog_builder.accounts import FAILURES_PER_ADDRESS, FAILURES_PER_NAME, GUESSES_PER_NAME, Accounts
 from catalog_builder.auth import METHODS
 from catalog_builder.auth.local import LocalPasswords
 from catalog_builder.database import Database
@@ -206,6 +206,26 @@ def test_many_names_from_one_address_are_too_many_too(accounts: Accounts) -> Non
     for number in range(FAILURES_PER_ADDRESS):
         assert accounts.begin_attempt(f"name{number}", "10.0.0.1") is None
     assert accounts.begin_attempt("anna", "10.0.0.1") is not None
+
+
+def test_guesses_of_one_name_from_many_addresses_are_too_many_for_an_hour(accounts: Accounts, clock: Clock) -> None:
+    accounts.add("anna")
+    token = accounts.open_session("anna")
+    for number in range(GUESSES_PER_NAME):
+        assert accounts.begin_attempt("anna", f"10.0.0.{number % 6}") is None
+        clock.move(minutes=1)
+    assert accounts.begin_attempt("Anna ", "10.0.1.1") == timedelta(minutes=10)
+    assert accounts.begin_attempt("bert", "10.0.1.1") is None
+    assert accounts.session(token) is not None
+    clock.move(minutes=10)
+    assert accounts.begin_attempt("anna", "10.0.1.1") is None
+    assert accounts.begin_attempt("anna", "10.0.1.2") == timedelta(minutes=1)
+
+
+def test_what_was_refused_does_not_count_as_a_guess(accounts: Accounts, clock: Clock) -> None:
+    for _ in range(200):
+        accounts.begin_attempt("anna", "10.0.0.1")
+    assert accounts.begin_attempt("anna", "10.0.0.2") is None
 
 
 def test_a_sign_in_forgives_what_was_mistyped_before(accounts: Accounts) -> None:

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import shutil
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,10 +12,12 @@ import h5py
 import pytest
 
 from catalog_builder.build import build
+from catalog_builder.buildstate import SourceRow
 from catalog_builder.errors import CatalogError
 from catalog_builder.facets import SearchRequest
 from catalog_builder.places import Places
-from catalog_builder.records import Scan
+from catalog_builder.publish import Published, Publisher
+from catalog_builder.records import Beamtime, Scan
 from catalog_builder.recordstore import RecordStore
 from catalog_builder.report import BuildSummary, PlainReporter
 from catalog_builder.search import Indexer, Searcher
@@ -347,6 +350,49 @@ def test_a_build_of_one_beamtime_leaves_the_problems_of_others_on_the_status_pag
     assert run(two_beamtimes, chosen=["11"]).problems == ()
     status = json.loads(Places(two_beamtimes.settings.catalogue).status.read_bytes())
     assert [problem["where"] for problem in status["problems"]] == ["22/raw/broken.nxs"]
+
+
+def test_sidecars_that_are_no_plain_files_of_the_beamtime_are_problems_and_tell_nothing(two_beamtimes: Site) -> None:
+    one, two = two_beamtimes.root / "2023/data/11", two_beamtimes.root / "2023/data/22"
+    two_beamtimes.write(two / "raw/scicat-datasets-22.lst", "secretgroup:feo_00001\n")
+    (one / "beamtime-metadata-11.json").unlink()
+    (one / "beamtime-metadata-11.json").symlink_to("../22/beamtime-metadata-22.json")
+    (one / "raw/scicat-datasets-11.lst").symlink_to("../../22/raw/scicat-datasets-22.lst")
+    summary = run(two_beamtimes)
+    assert {problem.where for problem in summary.problems} == {
+        "11/beamtime-metadata-11.json", "11/raw/scicat-datasets-11.lst"
+    }  # fmt: skip
+    record = RecordStore(Places(two_beamtimes.settings.catalogue)).beamtime("11")
+    assert (record.proposal_id, record.scan_groups) == (None, {})
+    (one / "beamtime-metadata-11.json").unlink()
+    os.mkfifo(one / "beamtime-metadata-11.json")
+    assert "11/beamtime-metadata-11.json" in {problem.where for problem in run(two_beamtimes).problems}
+
+
+def test_a_beamtime_that_cannot_be_published_costs_itself_alone(
+    two_beamtimes: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish = Publisher.publish
+
+    def fails_for_11(self: Publisher, beamtime: Beamtime, rows: Collection[SourceRow]) -> Published:
+        if beamtime.id == "11":
+            raise ValueError("a fault of ours")
+        return publish(self, beamtime, rows)
+
+    monkeypatch.setattr(Publisher, "publish", fails_for_11)
+    (problem,) = run(two_beamtimes).problems
+    assert (problem.where, "a fault of ours" in problem.what) == ("11", True)
+    assert found(two_beamtimes, "") == ["scan:22/feo_00001"]
+
+
+def test_figures_and_times_beyond_all_sense_cost_themselves_alone(two_beamtimes: Site) -> None:
+    raw = two_beamtimes.root / "2023/data/22/raw"
+    for number in (7, 8):
+        text = fio().replace("energyfmb = 15000", "energyfmb = 1.7e308").replace("2026", "9999")
+        two_beamtimes.write(raw / f"huge_{number:05d}.fio", text)
+    summary = run(two_beamtimes)
+    assert (summary.failed, summary.scans) == (0, 7)
+    assert len(found(two_beamtimes, "huge")) == 2
 
 
 def test_the_status_file_says_what_the_summary_says(two_beamtimes: Site) -> None:

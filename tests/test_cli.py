@@ -113,6 +113,7 @@ def test_a_build_that_is_stopped_says_so_and_goes_on_the_next_time(site: Site) -
 
 def test_the_configuration_that_init_writes_is_valid_and_is_not_overwritten(tmp_path: Path) -> None:
     assert catbuild(tmp_path, "init").returncode == 0
+    could_not_run(tmp_path, ["check"], "/data/beamline: the folder of beamtimes is not there")
     assert "valid" in catbuild(tmp_path, "check").stdout
     could_not_run(tmp_path, ["init"], "there is a configuration already; use --force to replace it")
     assert catbuild(tmp_path, "init", "--force").returncode == 0

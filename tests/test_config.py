@@ -53,7 +53,7 @@ def test_its_commented_settings_are_the_defaults(here: Path) -> None:
     text = shipped("site_config.yaml").read_text(encoding="utf-8")
     uncommented = re.sub(r"(?m)^( *)#(?=[a-z]|  [a-z])", r"\1", text)
     tops = {re.sub("[.].*", "", dotted) for dotted in config.described()}
-    assert set(re.findall(r"(?m)^([a-z]+):", uncommented)) == tops
+    assert set(re.findall(r"(?m)^([a-z_]+):", uncommented)) == tops
     assert loaded(uncommented) == loaded(text)
 
 

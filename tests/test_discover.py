@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -146,7 +146,47 @@ def test_two_folders_of_one_beamtime_are_a_problem_and_the_first_counts(tmp_path
     settings = BeamtimeSettings(roots=(tmp_path,))
     assert beamtime_folders(settings) == {"1": tmp_path / "2023/data/1"}
     (problem,) = beamtimes(settings)[1]
-    assert problem.what == f"beamtime 1 lies in {tmp_path}/2023/data/1 too"
+    assert problem.what == f"is beamtime 1 in {tmp_path}/2023/data/1 already"
+
+
+def test_a_folder_that_is_anothers_by_a_link_is_no_beamtime_of_its_own(tmp_path: Path) -> None:
+    put(tmp_path, "2023/data/1/raw/a.fio")
+    (tmp_path / "2023/data/2").symlink_to("1")
+    settings = BeamtimeSettings(roots=(tmp_path,))
+    assert list(beamtime_folders(settings)) == ["1"]
+
+
+def test_a_raw_folder_that_leads_out_of_the_beamtime_is_not_walked(tmp_path: Path) -> None:
+    put(tmp_path, "other/raw/secret.fio")
+    (tmp_path / "bt").mkdir()
+    (tmp_path / "bt/raw").symlink_to(tmp_path / "other/raw")
+    found = walk(tmp_path / "bt")
+    assert (found.sources, [problem.where for problem in found.problems]) == ([], ["1/raw"])
+    assert "secret" not in repr(found)
+
+
+def test_a_name_that_is_not_utf8_is_named_and_costs_itself_alone(tmp_path: Path) -> None:
+    put(tmp_path, "raw/a.fio")
+    (tmp_path / os.fsdecode(b"raw/b\xff.fio")).write_bytes(b"x")
+    found = walk(tmp_path)
+    assert paths(found) == ["a.fio"]
+    assert [(problem.where, problem.what) for problem in found.problems] == [
+        ("1/raw/b\\xff.fio", "the name is not UTF-8; rename it")
+    ]
+
+
+def test_folders_nested_without_end_are_named_and_the_rest_is_found(tmp_path: Path) -> None:
+    put(tmp_path, "raw/a.fio", "/".join(["raw", *["d"] * 60, "b.fio"]))
+    found = walk(tmp_path)
+    assert paths(found) == ["a.fio"]
+    assert "too deep" in found.problems[0].what
+
+
+def test_what_lies_in_a_folder_that_could_not_be_listed_is_unseen(tmp_path: Path) -> None:
+    found = Found(unseen=[PurePosixPath("night2")])
+    assert [found.is_unseen(path) for path in ("night2/a.fio", "night2", "night20/a.fio", "a.fio")] == [
+        True, True, False, False
+    ]  # fmt: skip
 
 
 def test_a_root_that_is_not_there_is_an_error_that_names_the_way_out(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 """What a cart holds as files, and the tar they leave in."""
 
+import contextlib
 import io
 import json
 import os
 import socket
 import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -138,34 +140,92 @@ def test_without_the_beamtimes_folder_everything_is_left_out(home: Home) -> None
 
 
 @pytest.mark.parametrize(
-    "path", ["raw/link", "../../outside/secret", "raw/../../../outside/secret", "raw/folder/secret"]
+    ("path", "why"),
+    [
+        ("raw/link", "is a symbolic link; not taken"),
+        ("../../outside/secret", "leads out of the folder"),
+        ("raw/../../../outside/secret", "leads out of the folder"),
+        ("raw/folder/secret", "leads through a symbolic link; not taken"),
+        ("/etc/passwd", "is an absolute path; not taken"),
+    ],
 )
-def test_nothing_outside_the_beamtimes_folder_is_taken(home: Home, path: str) -> None:
+def test_nothing_outside_the_beamtimes_folder_is_taken(home: Home, path: str, why: str) -> None:
     secret = home.outside / "secret"
     secret.write_text("secret")
     (home.beamtime / "raw" / "link").symlink_to(secret)
     (home.beamtime / "raw" / "folder").symlink_to(home.outside)
     found = home.contents(home.scan("gk", path))
     assert found.files == ()
-    assert left_out(found) == {f"11017404/{path}": "leads out of the beamtime's folder"}
+    assert left_out(found) == {f"11017404/{path}": why}
 
 
-def test_an_absolute_path_is_refused(home: Home) -> None:
-    found = home.contents(home.scan("gk", "/etc/passwd"))
-    assert found.files == ()
-    assert list(left_out(found).values()) == ["leads out of the beamtime's folder"]
-
-
-def test_a_link_in_a_series_that_leads_out_is_refused_by_name_and_one_that_stays_is_taken(home: Home) -> None:
+def test_links_are_refused_by_name_wherever_they_lead(home: Home) -> None:
     (home.outside / "secret.cbf").write_text("secret")
     home.file("raw/real.bin", b"real")
     home.file("raw/gk/a.cbf")
     (home.beamtime / "raw/gk/b.cbf").symlink_to(home.outside / "secret.cbf")
     (home.beamtime / "raw/gk/c.cbf").symlink_to("../real.bin")
-    found = home.contents(home.scan("gk", DataFile(path="raw/gk", suffix=".cbf", count=3)))
-    assert names(found) == ["11017404/raw/gk/a.cbf", "11017404/raw/gk/c.cbf"]
-    assert left_out(found) == {"11017404/raw/gk/b.cbf": "leads out of the beamtime's folder"}
-    assert unpacked(found)["11017404/raw/gk/c.cbf"] == b"real"
+    (home.beamtime / "raw/again").symlink_to("gk")
+    listed = [DataFile(path=f"raw/{folder}", suffix=".cbf", count=3) for folder in ("gk", "again")]
+    found = home.contents(home.scan("gk", *listed))
+    assert names(found) == ["11017404/raw/gk/a.cbf"]
+    assert left_out(found) == dict.fromkeys(
+        ("11017404/raw/again", "11017404/raw/gk/b.cbf", "11017404/raw/gk/c.cbf"), "is a symbolic link; not taken"
+    )
+
+
+@contextlib.contextmanager
+def swapping(folder: Path, link: Path) -> Iterator[None]:
+    """Let another process swap a folder and a link without a pause."""
+    program = """
+import ctypes, os, sys
+swap = ctypes.CDLL(None).renameat2
+print(flush=True)
+while os.getppid() == int(sys.argv[3]):
+    swap(-100, os.fsencode(sys.argv[1]), -100, os.fsencode(sys.argv[2]), 2)
+"""
+    command = [sys.executable, "-c", program, str(folder), str(link), str(os.getpid())]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        try:
+            yield
+        finally:
+            other.kill()
+
+
+def test_a_folder_swapped_for_a_link_meanwhile_gives_nothing_of_what_the_link_leads_to(home: Home) -> None:
+    own = home.file("raw/gk/cam/a.tif", b"own")
+    for name in ("a.tif", "secret.tif"):
+        (home.outside / name).write_bytes(b"SECRET")
+    link = home.beamtime / "raw/swap"
+    link.symlink_to(home.outside)
+    key = home.scan("gk", DataFile(path="raw/gk/cam", suffix=".tif", count=1), own)
+    taken = b""
+    with swapping(home.beamtime / "raw/gk/cam", link):
+        for _ in range(60):
+            found = home.contents(key)
+            assert "11017404/raw/gk/cam/secret.tif" not in {*names(found), *left_out(found)}
+            with contextlib.suppress(CatalogError):
+                for block in tar_stream(found):
+                    taken += block
+    assert b"own" in taken
+    assert b"SECRET" not in taken
+
+
+def test_a_folder_swapped_for_a_link_to_the_same_files_breaks_the_stream(home: Home) -> None:
+    found = home.contents(home.scan("gk", home.file("raw/gk/a.fio")))
+    (home.beamtime / "raw/gk").rename(home.outside / "gk")
+    (home.beamtime / "raw/gk").symlink_to(home.outside / "gk")
+    with pytest.raises(CatalogError, match=r"11017404/raw/gk/a\.fio: .* leads through a symbolic link"):
+        b"".join(tar_stream(found))
+
+
+def test_what_says_why_names_no_folder_of_the_server(home: Home) -> None:
+    (home.beamtime / "raw/link").symlink_to(home.outside)
+    found = home.contents(home.scan("gk", "raw/link", "raw/link/a", "raw/no", "raw/" + "n" * 300, "raw/\0", "../x"))
+    assert len(found.left_out) == 6
+    assert not any(str(home.outside.parent) in left.why for left in found.left_out)
 
 
 def test_fifos_sockets_and_folders_are_refused_by_name(home: Home) -> None:

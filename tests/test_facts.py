@@ -19,7 +19,7 @@ FRESH, OLD = 1.0, STALE_SECONDS + 1.0
         ("complete", 41, 41, OLD, "complete"),
         ("complete", 41, 37, OLD, "aborted"),
         ("complete", None, 37, OLD, "complete"),
-        ("complete", 41, 0, OLD, "complete"),
+        ("complete", 41, 0, OLD, "aborted"),
         ("aborted", 41, 41, OLD, "aborted"),
         ("running", 41, 37, FRESH, "running"),
         ("running", 41, 41, FRESH, "running"),

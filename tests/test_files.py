@@ -2,12 +2,20 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 from catalog_builder.errors import CatalogError
-from catalog_builder.files import locked, resolved_inside, sweep, write_if_changed
+from catalog_builder.files import (
+    locked,
+    open_inside,
+    read_inside,
+    resolved_inside,
+    status_inside,
+    sweep,
+    write_if_changed,
+)
 
 
 def names_in(folder: Path) -> list[str]:
@@ -121,6 +129,91 @@ def test_links_in_a_circle_lead_nowhere(tmp_path: Path) -> None:
     (tmp_path / "b").symlink_to("a")
     with pytest.raises(CatalogError):
         resolved_inside(tmp_path / "c", "../a")
+
+
+@pytest.mark.parametrize("path", ["raw/cam/a.tif", "./raw//cam/a.tif", PurePosixPath("raw/cam/a.tif")])
+def test_a_file_below_is_opened_to_be_read_alone(tmp_path: Path, path: str | PurePosixPath) -> None:
+    write_if_changed(tmp_path / "raw/cam/a.tif", b"image")
+    handle = open_inside(tmp_path, path)
+    try:
+        assert os.read(handle, 10) == b"image"
+        assert not os.get_inheritable(handle)
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.write(handle, b"x")
+    finally:
+        os.close(handle)
+
+
+def test_a_folder_below_is_opened_too(tmp_path: Path) -> None:
+    write_if_changed(tmp_path / "raw/a.tif", b"image")
+    handle = open_inside(tmp_path, "raw")
+    with os.scandir(handle) as listing:
+        assert [entry.name for entry in listing] == ["a.tif"]
+    os.close(handle)
+
+
+BAD_PATHS = [
+    ("/etc/passwd", "passwd: is an absolute path"),
+    ("../x", "leads out"),
+    ("raw/../../x", "leads out"),
+    ("raw/..", "leads out"),
+    ("link", "link: is a symbolic link; not taken"),
+    ("stays", "stays: is a symbolic link; not taken"),
+    ("link/passwd", "link/passwd: leads through a symbolic link; not taken"),
+    ("raw/file/below", "is not on disk"),
+    ("raw/nothing", "raw/nothing: is not on disk"),
+    ("raw/a\0b", "is not a path"),
+    ("raw/\ud800", "is not a path"),
+    ("raw/" + "n" * 300, "cannot be opened"),
+]
+
+
+@pytest.mark.parametrize(("path", "why"), BAD_PATHS)
+def test_what_does_not_plainly_lie_below_is_refused_without_the_servers_paths(
+    tmp_path: Path, path: str, why: str
+) -> None:
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw/file").write_bytes(b"")
+    (tmp_path / "link").symlink_to("/etc")
+    (tmp_path / "stays").symlink_to("raw/file")
+    before = names_in(Path("/proc/self/fd"))
+    for ask in (open_inside, status_inside, lambda folder, path: read_inside(folder, path, limit=9)):
+        with pytest.raises(CatalogError, match=why) as caught:
+            ask(tmp_path, path)
+        assert str(tmp_path) not in str(caught.value)
+        assert "/etc" not in str(caught.value)
+    assert len(names_in(Path("/proc/self/fd"))) == len(before)
+
+
+def test_a_folder_that_is_not_there_is_said_by_its_name(tmp_path: Path) -> None:
+    with pytest.raises(CatalogError, match=r"^11017404: cannot be opened"):
+        open_inside(tmp_path / "11017404", "raw")
+
+
+def test_a_fifo_is_opened_without_waiting_and_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    os.close(open_inside(tmp_path, "fifo"))
+    with pytest.raises(CatalogError, match="fifo: is not a regular file"):
+        read_inside(tmp_path, "fifo", limit=10)
+    with pytest.raises(CatalogError, match="is not a regular file"):
+        read_inside(tmp_path, ".", limit=10)
+
+
+def test_a_file_is_read_up_to_its_limit_and_never_beyond(tmp_path: Path) -> None:
+    (tmp_path / "note.md").write_bytes(b"12345")
+    assert read_inside(tmp_path, "note.md", limit=5) == b"12345"
+    with pytest.raises(CatalogError, match=r"note\.md: is larger than 4 bytes"):
+        read_inside(tmp_path, "note.md", limit=4)
+    os.truncate(tmp_path / "note.md", 1 << 40)
+    with pytest.raises(CatalogError, match="is larger than"):
+        read_inside(tmp_path, "note.md", limit=1000)
+
+
+def test_what_lies_below_is_told_without_opening_it(tmp_path: Path) -> None:
+    (tmp_path / "closed").write_bytes(b"12345")
+    (tmp_path / "closed").chmod(0)
+    assert status_inside(tmp_path, "closed").st_size == 5
+    assert status_inside(tmp_path, ".").st_ino == tmp_path.stat().st_ino
 
 
 def test_a_lock_is_held_by_one_at_a_time_and_let_go_of_by_the_dead(tmp_path: Path) -> None:

@@ -19,16 +19,30 @@ class Done(Generic[Item, Result]):
 
     item: Item
     result: Result | None
-    """None where the worker died over it."""
+    """None where the worker died over it, or took too long."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the work may cost."""
+
+    workers: int
+    """Items worked on at the same time."""
+    seconds: float = 600
+    """Time for one item."""
+    memory: int = 4 * 2**30
+    """Address space of one worker, bytes."""
 
 
 class Executor(Protocol):
     """Runs a task over items; results come as they are ready, in no order."""
 
-    def run(self, task: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Done[Item, Result]]:
+    def run(
+        self, task: Callable[[Item], Result], items: Iterable[Item], limits: Limits
+    ) -> Iterator[Done[Item, Result]]:
         """Give each item with its result. Takes a few items ahead of the workers, never all of them.
 
-        A worker that dies costs the item it held; an exception out of the task comes through.
+        A worker that dies or takes too long costs the item it held; an exception out of the task comes through.
         """
 
 

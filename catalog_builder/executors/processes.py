@@ -3,18 +3,23 @@
 Knows how to hand out work, and how to find the one item that kills a worker; does not know what the work is.
 """
 
+import faulthandler
 import logging
 import multiprocessing
 import os
+import resource
 import signal
+import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from multiprocessing.connection import wait as wait_for_sentinels
-from threading import Thread
+from pathlib import Path
 
-from catalog_builder.executors import Done, Item, Result
+from catalog_builder.executors import Done, Item, Limits, Result
 
 AHEAD = 4
 """Items in hand for each worker."""
@@ -23,33 +28,40 @@ AHEAD = 4
 class ProcessExecutor:
     """A pool of processes; one that dies is replaced, and the item it died over is named."""
 
-    def run(self, task: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Done[Item, Result]]:
+    def run(
+        self, task: Callable[[Item], Result], items: Iterable[Item], limits: Limits
+    ) -> Iterator[Done[Item, Result]]:
+        """Give each item with its result, as they are ready; items a pool died over are tried once more, alone."""
         waiting = iter(items)
         suspects: list[Item] = []
         while True:
-            lost = yield from _run_pool(task, waiting, workers)
+            lost = yield from _run_pool(task, waiting, limits)
             if not lost:
                 break
             suspects += lost
         for item in suspects:
-            if (yield from _run_pool(task, iter([item]), 1)):
+            if (yield from _run_pool(task, iter([item]), replace(limits, workers=1))):
                 yield Done(item, None)
 
 
 def _run_pool(
-    task: Callable[[Item], Result], items: Iterator[Item], workers: int
+    task: Callable[[Item], Result], items: Iterator[Item], limits: Limits
 ) -> Generator[Done[Item, Result], None, list[Item]]:
     """Run a pool until the items are used up or a worker dies; returns the items then in hand."""
     context = multiprocessing.get_context("spawn")
     in_hand: dict[Future[Result], Item] = {}
     refused: list[Item] = []
     level = logging.getLogger("catalog_builder").getEffectiveLevel()
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker, initargs=(level,)) as pool:
+    prepared = (level, limits.memory)
+    with ProcessPoolExecutor(
+        limits.workers, mp_context=context, initializer=_prepare_worker, initargs=prepared
+    ) as pool:
         try:
             while True:
-                for item in islice(items, max(0, workers * AHEAD - len(in_hand))):
+                for item in islice(items, max(0, limits.workers * AHEAD - len(in_hand))):
                     refused = [item]
-                    in_hand[pool.submit(task, item)] = item
+                    with _deaf_to_ctrl_c():
+                        in_hand[pool.submit(_timed, task, item, limits.seconds)] = item
                     refused = []
                 if not in_hand:
                     return []
@@ -59,15 +71,44 @@ def _run_pool(
         except BrokenProcessPool:
             return [*in_hand.values(), *refused]
         except BaseException:
+            for worker in multiprocessing.active_children():
+                worker.kill()  # what it writes is put in place in one step, or not at all
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
-def _prepare_worker(level: int) -> None:
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Ignore Ctrl-C while a worker is started, which inherits that: the builder alone answers it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _timed(task: Callable[[Item], Result], item: Item, seconds: float) -> Result:
+    """Run the task; a worker that is not done in time ends itself, whatever library it hangs in.
+
+    ``faulthandler`` watches from a thread of its own that needs no interpreter lock.
+    """
+    with Path(os.devnull).open("w") as nowhere:
+        faulthandler.dump_traceback_later(seconds, exit=True, file=nowhere)
+        try:
+            return task(item)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+
+def _prepare_worker(level: int, memory: int) -> None:
     """Log as the builder does, leave Ctrl-C to it, and end when it is gone (a killed one tells nobody)."""
+    resource.setrlimit(resource.RLIMIT_AS, (memory, resource.getrlimit(resource.RLIMIT_AS)[1]))
     logging.basicConfig(level=level, format="%(name)s: %(message)s")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:

@@ -3,6 +3,7 @@
 Knows HTTP's ways of answering; does not know what is in an answer or who may have it.
 """
 
+import errno
 import hashlib
 import os
 from collections.abc import Mapping
@@ -34,6 +35,11 @@ MEDIA_TYPES = {
     ".woff2": "font/woff2",
 }
 """By suffix; a file of any other kind is not sent."""
+
+_NOT_THERE = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP}
+)
+"""What the disk says of a name that is no file to be sent; anything else is a failure of the server."""
 
 _TITLES = {
     404: ("There is no such page", "It does not exist, or it is not yours to see."),
@@ -74,8 +80,10 @@ def file(request: Request, path: Path, cache: str = PROTECTED) -> Response | Non
             if has_it(request, etag):
                 return Response(status_code=304, headers=headers)
             return Response(stream.read(), headers=headers, media_type=media_type)
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError):
-        return None
+    except OSError as exc:
+        if exc.errno in _NOT_THERE:
+            return None
+        raise
 
 
 def has_it(request: Request, etag: str) -> bool:

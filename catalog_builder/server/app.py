@@ -17,6 +17,7 @@ from catalog_builder.errors import CatalogError
 from catalog_builder.server import answers, api, cart, pages, signing
 from catalog_builder.server.catalogue import Catalogue
 from catalog_builder.server.gate import Gate
+from catalog_builder.server.signing import Counter
 from catalog_builder.server.visitors import cookie_of
 
 
@@ -40,6 +41,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.catalogue = catalogue
     app.state.cookie = cookie
+    app.state.counter = Counter()
     app.add_middleware(Gate, catalogue=catalogue, cookie=cookie)
     for router in (api.router, signing.router, cart.router, pages.router):
         app.include_router(router)

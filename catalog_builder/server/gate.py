@@ -6,7 +6,7 @@ Knows what every answer must carry and what is refused before any page is asked;
 import logging
 import re
 from collections.abc import Iterable
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from catalog_builder.errors import CatalogError
 from catalog_builder.server import answers
 from catalog_builder.server.catalogue import Catalogue
-from catalog_builder.server.visitors import Cookie, Visitor, came_from, local, visitor_of
+from catalog_builder.server.visitors import Cookie, Visitor, came_from, local, split, visitor_of
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +30,7 @@ PUBLIC_FOLDERS = ("/assets/",)
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _CLEAN = re.compile(r"(?:/[A-Za-z0-9._~=:@+,-]+)*/?")
 _LONGEST_PATH = 2000
+_LONGEST_NUMBER = 20
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -138,8 +139,8 @@ def is_from_here(headers: Headers) -> bool:
     origin, host = _only(origins), _only(headers.getlist("host"))
     if not origin or not host:
         return False
-    parts = urlsplit(origin)
-    return parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower()
+    parts = split(origin)
+    return parts is not None and parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower()
 
 
 def _only(values: list[str]) -> str | None:
@@ -148,7 +149,7 @@ def _only(values: list[str]) -> str | None:
 
 def _claims_too_much(headers: Headers) -> bool:
     claimed = headers.get("content-length", "0")
-    return not claimed.isdigit() or int(claimed) > LARGEST_BODY
+    return not claimed.isdecimal() or len(claimed) > _LONGEST_NUMBER or int(claimed) > LARGEST_BODY
 
 
 def _limited(receive: Receive) -> Receive:

@@ -38,6 +38,10 @@ def serve(
     ready
         Told the address once the server listens.
 
+    With ``auth.secure_cookies`` the address somebody asks from is what ``X-Forwarded-For`` says, where the request
+    comes from 127.0.0.1: TLS ends at a proxy there. Any process of this host can so claim any address, which weakens
+    the limits on guessing per address, not those per name; let nobody in on this host who should not be.
+
     Raises CatalogError where the address cannot be listened at, or where cookies would travel unprotected.
     """
     host = host or settings.server.host

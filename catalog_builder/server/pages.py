@@ -135,7 +135,15 @@ def _written(request: Request, places: Places, beamtime: str, rest: str | None) 
         path = _drawn(places, beamtime, head, name)
         return answers.file(request, path) if path else None
     page = _inside(folder, f"{below}/index.html".lstrip("/"))
-    return answers.redirect(f"{request.url.path}/") if page and page.is_file() else None
+    return answers.redirect(f"{request.url.path}/") if page and _is_file(page) else None
+
+
+def _is_file(path: Path) -> bool:
+    """Tell whether there is such a file; no, where the name is none that the disk can hold."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _drawn(places: Places, beamtime: str, head: str, name: str) -> Path | None:

@@ -1,13 +1,16 @@
 """Signing in and out.
 
-Knows the form, the throttle and the cookie; does not know how a way in proves who somebody is.
+Knows the form, the queue, the throttle and the cookie; does not know how a way in proves who somebody is.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from typing import Annotated, cast
 
-from fastapi import APIRouter
+import anyio
+import anyio.to_thread
+from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -15,12 +18,47 @@ from catalog_builder.accounts import Account
 from catalog_builder.auth import METHODS
 from catalog_builder.server import answers
 from catalog_builder.server.catalogue import Catalogue
-from catalog_builder.server.forms import Form
-from catalog_builder.server.visitors import SignedIn, TheCatalogue, TheCookie, local
+from catalog_builder.server.forms import Fields, Form
+from catalog_builder.server.visitors import Cookie, SignedIn, TheCatalogue, TheCookie, local
 
 logger = logging.getLogger(__name__)
 
 router = APIRouter(include_in_schema=False)
+
+
+AT_ONCE = 2
+"""Sign-ins looked at at the same time: each keeps a core busy and takes 64 MiB for a while."""
+WAITING = 20
+"""Sign-ins that may wait for their turn; who comes after them is sent away."""
+_COME_BACK_SECONDS = 5
+
+
+class Counter:
+    """Where sign-ins queue, in nobody's way: the threads that answer everything else never wait for a password."""
+
+    def __init__(self) -> None:
+        self._turns = anyio.CapacityLimiter(AT_ONCE)
+        self._here = 0  # the event loop's thread alone counts
+
+    @property
+    def is_full(self) -> bool:
+        """Tell whether as many wait as may."""
+        return self._here >= AT_ONCE + WAITING
+
+    async def served(self, work: Callable[[], Response]) -> Response:
+        """Do the work in a thread when its turn comes."""
+        self._here += 1
+        try:
+            return await anyio.to_thread.run_sync(work, limiter=self._turns)
+        finally:
+            self._here -= 1
+
+
+def _counter(request: Request) -> Counter:
+    return cast(Counter, request.app.state.counter)
+
+
+TheCounter = Annotated[Counter, Depends(_counter)]
 
 
 @router.api_route("/sign-in", methods=["GET", "HEAD"])
@@ -33,7 +71,19 @@ def sign_in_page(request: Request, catalogue: TheCatalogue) -> Response:
 
 
 @router.post("/sign-in")
-def sign_in(request: Request, form: Form, catalogue: TheCatalogue, cookie: TheCookie) -> Response:
+async def sign_in(
+    request: Request, form: Form, catalogue: TheCatalogue, cookie: TheCookie, counter: TheCounter
+) -> Response:
+    """Begin a session for who proves to be somebody, in their turn; 503 where too many wait for theirs."""
+    if counter.is_full:
+        said = "Very many people are signing in just now. Wait a few seconds, then try again."
+        answer = _page(catalogue, local(form.one("next")), said, form.one("name"), 503)
+        answer.headers["Retry-After"] = str(_COME_BACK_SECONDS)
+        return answer
+    return await counter.served(lambda: _signed_in(request, form, catalogue, cookie))
+
+
+def _signed_in(request: Request, form: Fields, catalogue: Catalogue, cookie: Cookie) -> Response:
     """Begin a session for who proves to be somebody, and send them to where they wanted to go."""
     going_to, name = local(form.one("next")), form.one("name")
     address = request.client.host if request.client else ""

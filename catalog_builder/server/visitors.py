@@ -6,7 +6,7 @@ Knows cookies and local addresses; does not know pages or what anybody may see.
 import re
 from dataclasses import dataclass
 from typing import Annotated, cast
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from fastapi import Depends
 from starlette.requests import Request
@@ -91,21 +91,29 @@ def visitor_of(accounts: Accounts, token: str | None) -> Visitor | None:
     return Visitor(session=session, token=token, caller=caller)
 
 
+def split(address: str) -> SplitResult | None:
+    """Split an address somebody sent; None where it cannot be one (``http://[``)."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return None
+
+
 def local(address: str, otherwise: str = "/") -> str:
     """Give an address if it is a page of this site, else another: nobody is sent elsewhere after signing in."""
     plain = address.isprintable() and not re.search(r"[\s\\]", address)
     if not plain or len(address) > _LONGEST_NEXT or not address.startswith("/") or address.startswith("//"):
         return otherwise
-    parts = urlsplit(address)
-    if parts.scheme or parts.netloc or parts.path in ("/sign-in", "/sign-out"):
+    parts = split(address)
+    if parts is None or parts.scheme or parts.netloc or parts.path in ("/sign-in", "/sign-out"):
         return otherwise
     return address
 
 
 def came_from(request: Request, otherwise: str) -> str:
     """Give the page of this site a form was sent from, as the browser tells it."""
-    referer = urlsplit(request.headers.get("referer", ""))
-    if not referer.netloc or referer.netloc != request.headers.get("host"):
+    referer = split(request.headers.get("referer", ""))
+    if referer is None or not referer.netloc or referer.netloc != request.headers.get("host"):
         return otherwise
     return local(f"{referer.path}?{referer.query}" if referer.query else referer.path, otherwise)
 

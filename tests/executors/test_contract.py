@@ -1,12 +1,13 @@
 """What every executor promises, and what a dying worker costs."""
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 
 import pytest
 
-from catalog_builder.executors import EXECUTORS
+from catalog_builder.executors import EXECUTORS, Limits
 from catalog_builder.executors.processes import AHEAD
 
 
@@ -26,24 +27,47 @@ def failing(number: int) -> int:
 
 @pytest.mark.parametrize("name", list(EXECUTORS))
 def test_every_item_comes_back_once_with_its_result(name: str) -> None:
-    done = list(EXECUTORS.get(name).run(squared, range(20), 2))
+    done = list(EXECUTORS.get(name).run(squared, range(20), Limits(workers=2)))
     assert sorted((each.item, each.result) for each in done) == [(n, n * n) for n in range(20)]
 
 
 @pytest.mark.parametrize("name", list(EXECUTORS))
 def test_no_items_give_nothing(name: str) -> None:
-    assert list(EXECUTORS.get(name).run(squared, [], 2)) == []
+    assert list(EXECUTORS.get(name).run(squared, [], Limits(workers=2))) == []
 
 
 @pytest.mark.parametrize("name", list(EXECUTORS))
 def test_an_exception_out_of_the_task_comes_through(name: str) -> None:
     with pytest.raises(ValueError, match="number 1"):
-        list(EXECUTORS.get(name).run(failing, [1], 1))
+        list(EXECUTORS.get(name).run(failing, [1], Limits(workers=1)))
 
 
 def test_a_worker_that_dies_costs_the_item_it_held_and_no_other() -> None:
-    done = {each.item: each.result for each in EXECUTORS.get("processes").run(killed_by_13, range(20), 2)}
+    done = {
+        each.item: each.result for each in EXECUTORS.get("processes").run(killed_by_13, range(20), Limits(workers=2))
+    }
     assert done == {n: None if n == 13 else n for n in range(20)}
+
+
+def hanging_on_13(number: int) -> int:
+    if number == 13:
+        re.match(r"(a+)+$", "a" * 60 + "b")  # holds the interpreter for ever
+    return number
+
+
+def hoarding_on_13(number: int) -> int:
+    return len(bytes(2**34)) if number == 13 else number
+
+
+def test_a_worker_that_hangs_costs_the_item_it_held_and_no_other() -> None:
+    limits = Limits(workers=2, seconds=2)
+    done = {each.item: each.result for each in EXECUTORS.get("processes").run(hanging_on_13, range(20), limits)}
+    assert done == {n: None if n == 13 else n for n in range(20)}
+
+
+def test_a_worker_gets_no_more_memory_than_its_limit() -> None:
+    with pytest.raises(MemoryError):
+        list(EXECUTORS.get("processes").run(hoarding_on_13, [13], Limits(workers=1)))
 
 
 def test_items_are_taken_a_few_ahead_of_the_workers_never_all() -> None:
@@ -55,7 +79,7 @@ def test_items_are_taken_a_few_ahead_of_the_workers_never_all() -> None:
             taken += 1
             yield taken
 
-    results = EXECUTORS.get("processes").run(squared, endless(), 2)
+    results = EXECUTORS.get("processes").run(squared, endless(), Limits(workers=2))
     next(results)
     assert taken <= 2 * AHEAD
     results.close()  # type: ignore[attr-defined]

@@ -9,7 +9,7 @@ import pytest
 from catalog_builder.resources import shipped
 from catalog_builder.server.gate import HEADERS, LARGEST_BODY
 
-from .conftest import PASSWORD, Running
+from .conftest import PASSWORD, Running, serving
 
 KINDS = ["/", "/beamtimes/11017404/", "/nothing", "/sign-in", "/assets/style.css", "/api/cart", "/api/nothing", "/cart"]
 
@@ -44,6 +44,26 @@ def test_a_page_one_has_is_not_sent_again(running: Running, address: str) -> Non
         again = anna.get(address, headers={"If-None-Match": etag})
         assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
     assert anna.get(address, headers={"If-None-Match": '"other"'}).status_code == 200
+
+
+@pytest.mark.parametrize("address", ["/breaks", "/api/breaks"])
+def test_what_breaks_is_noted_and_told_without_its_reason(
+    running: Running, caplog: pytest.LogCaptureFixture, address: str
+) -> None:
+    def breaks() -> None:
+        raise OSError(5, "Input/output error", "/a/folder/of/the/server")
+
+    with serving(running.settings) as broken:
+        broken.app.add_api_route(address, breaks)
+        cookie = b"Cookie: catalogue=" + running.token("anna").encode()
+        answer = broken.raw(address.encode(), cookie)
+    assert answer.status == 500
+    assert b"It has been noted" in answer.content or answer.content.startswith(b"{")
+    assert b"Input" not in answer.content
+    noted = [record for record in caplog.records if record.name.startswith("catalog_builder")]
+    assert [(record.levelname, record.getMessage()) for record in noted] == [("ERROR", f"GET {address} failed")]
+    assert "/a/folder/of/the/server" in caplog.text
+    assert "Traceback" in caplog.text
 
 
 def test_having_a_page_does_not_open_it(running: Running) -> None:

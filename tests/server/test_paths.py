@@ -96,6 +96,25 @@ def test_what_is_no_request_gets_nothing(running: Running, target: bytes) -> Non
     assert b"passwd" not in answer.content
 
 
+@pytest.mark.parametrize(
+    "below",
+    [
+        f"{folder}{name}{end}"
+        for folder in ("", "scans/", "datasets/")
+        for name in ("a:b", "n" * 300)
+        for end in ("", "/", "/preview.png", "/curve.json", "/index.html", "/scan.json")
+    ],
+)
+def test_a_name_the_disk_cannot_hold_is_not_there(running: Running, below: str) -> None:
+    cookie = b"Cookie: catalogue=" + running.token("anna").encode()
+    assert running.raw(f"/beamtimes/11017404/{below}".encode(), cookie) == running.raw(b"/nothing", cookie)
+
+
+@pytest.mark.parametrize("name", ["n" * 300 + ".css", "n" * 300 + ".css?v=0123456789"])
+def test_an_asset_of_a_name_the_disk_cannot_hold_is_not_there(running: Running, name: str) -> None:
+    assert running.raw(f"/assets/{name}".encode()).status == 404
+
+
 def test_a_name_spelt_with_escapes_that_mean_the_same_is_found(running: Running) -> None:
     cookie = b"Cookie: catalogue=" + running.token("anna").encode()
     assert running.raw(b"/beamtimes/%31%31017404/", cookie).status == 200

@@ -1,12 +1,20 @@
 """Signing in and out, cookies, throttle, and requests that other sites send."""
 
+import itertools
 import re
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from http.cookies import SimpleCookie
 
 import httpx
 import pytest
 
-from catalog_builder.accounts import FAILURES_PER_NAME
+from catalog_builder.accounts import FAILURES_PER_NAME, GUESSES_PER_NAME, Account, Accounts
+from catalog_builder.auth import Method
+from catalog_builder.registry import Registry
+from catalog_builder.server import signing
+from catalog_builder.server.signing import AT_ONCE, WAITING
 from catalog_builder.server.visitors import local
 
 from .conftest import PASSWORD, Running, serving
@@ -73,6 +81,63 @@ def test_after_many_failures_one_waits_and_is_told_how_long(running: Running) ->
         assert 0 < int(answer.headers["retry-after"]) <= 15 * 60
         assert "15 minutes" in answer.text
         assert client.post("/sign-in", data=fields()).status_code == 303
+
+
+def test_guesses_of_one_name_from_many_addresses_are_too_many_and_end_no_session(running: Running) -> None:
+    client = running.new_person("wanted", [])
+    for number in range(GUESSES_PER_NAME):
+        assert running.catalogue.accounts.begin_attempt("wanted", f"10.0.0.{number}") is None
+    with running.new_client() as other:
+        answer = other.post("/sign-in", data=fields(name="wanted"))
+        assert answer.status_code == 429
+        assert 50 * 60 < int(answer.headers["retry-after"]) <= 60 * 60
+    assert client.get("/api/session").json()["name"] == "wanted"
+
+
+class Slow:
+    """A way in that proves nothing, and takes until it is told to go on."""
+
+    fields = ("name",)
+
+    def __init__(self) -> None:
+        self.go_on = threading.Event()
+
+    def identify(self, accounts: Accounts, given: Mapping[str, str]) -> Account | None:
+        assert self.go_on.wait(60)
+        return accounts.find("nobody") if given else None
+
+
+SLOW = Slow()
+
+
+def test_a_flood_of_sign_ins_holds_up_nobody_else_and_is_sent_away(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signing, "METHODS", Registry[Method]("auth", {"slow": f"{__name__}:SLOW"}))
+    settings = running.settings.model_copy(
+        update={"auth": running.settings.auth.model_copy(update={"methods": ("slow",)})}
+    )
+    with serving(settings) as flooded, ThreadPoolExecutor(60) as pool:
+        sent = [
+            pool.submit(httpx.post, f"{flooded.base}/sign-in", data=fields(name=f"n{n}"), headers=ours, timeout=60)
+            for ours in [{"Origin": flooded.base}]
+            for n in range(60)
+        ]
+        try:
+            away = [answer.result() for answer in itertools.islice(as_completed(sent, 60), 60 - AT_ONCE - WAITING)]
+            assert {answer.status_code for answer in away} == {503}
+            assert all(int(answer.headers["retry-after"]) > 0 for answer in away)
+            assert "Very many people are signing in" in away[0].text
+            with flooded.new_client() as client:
+                assert client.get("/sign-in").status_code == 200
+                client.cookies.set("catalogue", running.token("anna"))
+                assert client.get("/beamtimes/11017404/").status_code == 200
+        finally:
+            SLOW.go_on.set()
+        answers = [answer.result().status_code for answer in sent]
+    assert answers.count(401) == AT_ONCE + WAITING
+    for number in range(60):
+        running.catalogue.accounts.forgive_attempts(f"n{number}", "127.0.0.1")
 
 
 @pytest.mark.parametrize(
@@ -203,6 +268,8 @@ FORGED: list[dict[str, str]] = [
     {"Origin": "http://127.0.0.1.evil.example"},
     {"Origin": "{base}", "Sec-Fetch-Site": "cross-site"},
     {"Origin": "{base}", "Sec-Fetch-Site": "same-site"},
+    {"Origin": "http://["},
+    {"Origin": "http://[::1]x", "Referer": "http://["},
     {"Referer": "{base}/"},
     {},
 ]
@@ -223,6 +290,16 @@ def test_what_another_site_sends_changes_nothing(running: Running, address: str,
 def test_what_this_site_sends_is_done(running: Running, site: str) -> None:
     with httpx.Client(base_url=running.base, cookies={"catalogue": running.token("anna")}) as client:
         assert client.post("/cart/clear", headers={"Sec-Fetch-Site": site}).status_code == 303
+
+
+@pytest.mark.parametrize("headers", [{"Referer": "http://["}, {"Origin": "http://[", "Referer": "http://[::1]x/"}])
+@pytest.mark.parametrize("address", ["/cart/clear", "/sign-out"])
+def test_signed_out_an_address_that_is_none_leads_to_sign_in(
+    running: Running, address: str, headers: dict[str, str]
+) -> None:
+    with running.new_client() as client:
+        answer = client.post(address, headers=headers)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
 
 
 def test_a_doubled_origin_is_not_believed(running: Running) -> None:
