@@ -20,7 +20,9 @@ import numpy as np
 
 from catalog_builder.errors import CatalogError
 from catalog_builder.readers import Surroundings
+from catalog_builder.readers.bounds import kept_inside, reason
 from catalog_builder.readers.complaints import Complaints
+from catalog_builder.readers.texts import storable
 from catalog_builder.readers.times import from_epoch, parse_end, parse_time
 from catalog_builder.readers.values import Table, fitted_labels, number, unique_names, usual_width, value
 from catalog_builder.records import Json, ScanState
@@ -94,21 +96,21 @@ class FioReader:
     def read(self, path: Path, surroundings: Surroundings) -> Iterator[Reading]:
         """Give the file's one scan; raises CatalogError where there is no section of a ``.fio`` in it."""
         complaints = Complaints(path.name)
-        text = _sections(_decoded(path), path)
+        text = _sections(_decoded(kept_inside(path, surroundings.boundary), path.name), path)
         story = _story(text, surroundings.timezone)
-        yield _reading(path, text, story, complaints)
+        yield storable(_reading(path, text, story, complaints))
 
 
 READER = FioReader()
 
 
-def _decoded(path: Path) -> str:
+def _decoded(target: Path, called: str) -> str:
     try:
-        if path.stat().st_size > _LONGEST:
-            raise CatalogError("is too long for a .fio file", where=path.name)
-        content = path.read_bytes()
+        if target.stat().st_size > _LONGEST:
+            raise CatalogError("is too long for a .fio file", where=called)
+        content = target.read_bytes()
     except OSError as exc:
-        raise CatalogError(f"cannot be read: {exc.strerror or exc}", where=path.name) from exc
+        raise CatalogError(f"cannot be read: {exc.strerror or reason(exc)}", where=called) from exc
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:

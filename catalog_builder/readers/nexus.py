@@ -26,9 +26,18 @@ from catalog_builder.readers import Surroundings
 from catalog_builder.readers.attributes import H5_ERRORS, attribute, nexus_class
 from catalog_builder.readers.complaints import Complaints
 from catalog_builder.readers.fields import is_numeric, numbers, scalar, text, unit
-from catalog_builder.readers.links import HDF4_SIGNATURE, Inside, Node, never_written, open_inside, walk_inside
+from catalog_builder.readers.links import (
+    HDF4_SIGNATURE,
+    Inside,
+    Node,
+    names_in,
+    never_written,
+    open_inside,
+    walk_inside,
+)
 from catalog_builder.readers.nxplot import DefaultPlot, default_plot, primary_axes
 from catalog_builder.readers.stacks import is_stack, shows_images, stacked
+from catalog_builder.readers.texts import storable
 from catalog_builder.readers.times import parse_time
 from catalog_builder.readers.values import unique_names
 from catalog_builder.records import Json, ScanState
@@ -83,7 +92,7 @@ class NexusReader:
                 raise CatalogError("has no NXentry, so nothing tells what was measured", where=path.name)
             for name, entry in entries:
                 reading = _reading(inside, entry, Complaints(path.name, f"/{name}"), surroundings.timezone)
-                yield dataclasses.replace(reading, measurement=name if len(entries) > 1 else None)
+                yield storable(dataclasses.replace(reading, measurement=name if len(entries) > 1 else None))
 
 
 READER = NexusReader()
@@ -91,7 +100,7 @@ READER = NexusReader()
 
 def _entries(inside: Inside) -> list[tuple[str, h5py.Group]]:
     try:
-        names = [str(name) for name in inside.root]
+        names = names_in(inside.root)
     except H5_ERRORS:
         return []
     groups = [(name, item) for name in names if isinstance(item := inside.find(inside.root, name), h5py.Group)]
@@ -112,7 +121,7 @@ def _reading(inside: Inside, entry: h5py.Group, complaints: Complaints, zone: Zo
     recorded = {column.name for column in columns}
     title, command = _title_and_command(inside, entry, nodes)
     started, ended = (_time(inside, entry, key, zone) for key in ("start_time", "end_time"))
-    number = _NUMBERED_ENTRY.match(entry.name.strip("/"))
+    number = _NUMBERED_ENTRY.match(str(entry.name).strip("/"))
     return Reading(
         number=int(number[1]) if number else None,
         command=command,

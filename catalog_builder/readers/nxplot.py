@@ -15,7 +15,7 @@ import h5py
 from catalog_builder.readers.attributes import H5_ERRORS, attribute, nexus_class
 from catalog_builder.readers.complaints import Complaints
 from catalog_builder.readers.fields import is_numeric
-from catalog_builder.readers.links import Inside, Node, never_written
+from catalog_builder.readers.links import Inside, Node, names_in, never_written
 
 _LONGEST_CHAIN = 4
 
@@ -63,7 +63,7 @@ def _marked_signals(inside: Inside, group: h5py.Group) -> list[str]:
 
 def _fields(inside: Inside, group: h5py.Group) -> list[tuple[str, h5py.Dataset]]:
     try:
-        names = list(group)
+        names = names_in(group)
     except H5_ERRORS:
         return []
     items = [(name, inside.find(group, name)) for name in names]

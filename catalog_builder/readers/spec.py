@@ -25,7 +25,9 @@ import numpy as np
 from catalog_builder import commands
 from catalog_builder.errors import CatalogError
 from catalog_builder.readers import Surroundings
+from catalog_builder.readers.bounds import kept_inside, reason
 from catalog_builder.readers.complaints import Complaints
+from catalog_builder.readers.texts import storable
 from catalog_builder.readers.times import from_epoch, parse_time
 from catalog_builder.readers.values import Table, fitted_labels, number, unique_names, usual_width, value
 from catalog_builder.records import Command, Json, ScanState
@@ -140,14 +142,14 @@ class SpecReader:
         Raises CatalogError where there is no line of a SPEC file.
         """
         try:
-            with path.open("rb") as stream:
+            with kept_inside(path, surroundings.boundary).open("rb") as stream:
                 if not self.recognises(stream.read(4096)):
                     raise CatalogError("has no #S or #F line, so it is no SPEC file", where=path.name)
                 stream.seek(0)
                 for block, complaints in _blocks(_Lines(stream), path.name):
-                    yield _reading(block, complaints, surroundings.timezone)
+                    yield storable(_reading(block, complaints, surroundings.timezone))
         except OSError as exc:
-            raise CatalogError(f"cannot be read: {exc.strerror or exc}", where=path.name) from exc
+            raise CatalogError(f"cannot be read: {exc.strerror or reason(exc)}", where=path.name) from exc
 
 
 READER = SpecReader()

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from catalog_builder.errors import CatalogError
 from catalog_builder.readers import READERS, Surroundings
-from catalog_builder.signals import Reading
+from catalog_builder.readers.texts import storable
+from catalog_builder.signals import Column, Reading
 
 
 def _nexus() -> bytes:
@@ -102,6 +103,44 @@ def test_a_missing_file_and_a_folder_are_refused(name: str, tmp_path: Path) -> N
     for path in (tmp_path / "missing", tmp_path):
         with pytest.raises(CatalogError):
             read(name, path)
+
+
+@pytest.mark.parametrize("name", list(READERS))
+def test_a_file_that_is_a_link_out_of_the_beamtime_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(SAMPLES[name])
+    (tmp_path / "mine").mkdir()
+    path = tmp_path / "mine" / "scan"
+    path.symlink_to(tmp_path / "secret")
+    with pytest.raises(CatalogError) as caught:
+        read(name, path)
+    assert str(caught.value) == "scan: leads out of the beamtime's folder and is not read"
+
+
+def test_text_that_utf_8_cannot_hold_is_replaced(tmp_path: Path) -> None:
+    fio, spec, nexus = tmp_path / "a.fio", tmp_path / "a.spec", tmp_path / "a.nxs"
+    fio.write_bytes(SAMPLES["fio"].replace(b"chi = 1", b'list = ["\\ud800"]'))
+    spec.write_bytes(SAMPLES["spec"].replace(b"#N 2", b'#MD key = ["\\udfff", {"\\ud800": 1}]\n#N 2'))
+    nexus.write_bytes(SAMPLES["nexus"])
+    with h5py.File(nexus, "a") as file:
+        file["entry"].move("data/om", "data/o")
+        file.id.links.create_soft(b"entry/b\xff", b"/nowhere\xff")
+        file["entry/data"].attrs["axes"] = "o"
+        for name in (b"a\xfe", b"a\xff"):
+            h5py.h5d.create(file["entry/data"].id, name, h5py.h5t.IEEE_F64LE, h5py.h5s.create_simple((3,))).write(
+                h5py.h5s.ALL, h5py.h5s.ALL, np.arange(3.0)
+            )
+    (one,), (two,), (three,) = read("fio", fio), read("spec", spec), read("nexus", nexus)
+    assert one.parameters["list"] == ["\ufffd"]
+    assert two.parameters["key"] == ["\ufffd", {"\ufffd": 1}]
+    assert [column.name for column in three.columns] == ["o", "counts"]
+    assert {problem.where for problem in three.problems} == {"a.nxs:/entry/b\ufffd", "a.nxs:/entry/data/a\ufffd"}
+    for scan in (one, two, three):
+        "".join([*scan.parameters, *(problem.where + problem.what for problem in scan.problems)]).encode()
+
+
+def test_columns_are_still_told_apart_where_their_names_were_mended() -> None:
+    columns = tuple(Column(name=name, values=np.zeros(1)) for name in ("a\udcfe", "a\udcff"))
+    assert [column.name for column in storable(Reading(columns=columns)).columns] == ["a\ufffd", "a\ufffd (2)"]
 
 
 _LINES = st.sampled_from(

@@ -1,10 +1,11 @@
 """Detector images beside a scan are read one at a time, with dead and masked pixels as NaN."""
 
+import os
+import struct
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import fabio
 import h5py
 import hdf5plugin
 import numpy as np
@@ -68,10 +69,127 @@ def test_an_image_that_is_a_link_out_of_the_beamtime_is_not_read(tmp_path: Path)
     folder = tmp_path / "mine" / "p100k"
     folder.mkdir(parents=True)
     (folder / "scan_00001.tif").symlink_to(tmp_path / "secret.tif")
-    found = frames(folder, tmp_path / "mine")
-    assert found is not None
-    with pytest.raises(CatalogError, match="leads out of the folder"):
-        found.load(0)
+    assert frames(folder, tmp_path / "mine") is None
+
+
+@pytest.mark.parametrize("name", ["a.h5", "a_master.h5", "a_m1_part00000.nxs"])
+def test_a_stack_that_is_a_link_out_of_the_beamtime_is_not_read(tmp_path: Path, name: str) -> None:
+    with h5py.File(tmp_path / "secret.nxs", "w") as file:
+        file["entry/data/data"] = np.ones((2, 20, 30))
+    folder = tmp_path / "mine" / "cam"
+    folder.mkdir(parents=True)
+    (folder / name).symlink_to(tmp_path / "secret.nxs")
+    assert frames(folder, tmp_path / "mine") is None
+    (tmp_path / "mine" / "cam" / name).unlink()
+    (tmp_path / "mine" / "whole.nxs").write_bytes((tmp_path / "secret.nxs").read_bytes())
+    (folder / name).symlink_to("../whole.nxs")
+    assert frames(folder, tmp_path / "mine") is not None
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".h5"])
+def test_a_file_that_becomes_a_link_out_later_is_not_read_and_named_by_its_place_alone(
+    tmp_path: Path, suffix: str
+) -> None:
+    folder = tmp_path / "mine" / "cam"
+    folder.mkdir(parents=True)
+    path = folder / f"scan_00001{suffix}"
+    if suffix == ".tif":
+        TifImage(data=picture()).write(str(path))
+    else:
+        with h5py.File(path, "w") as file:
+            file["entry/data/data"] = np.ones((2, 20, 30))
+    series = frames(folder, tmp_path / "mine")
+    assert series is not None
+    path.rename(tmp_path / path.name)
+    path.symlink_to(tmp_path / path.name)
+    with pytest.raises(CatalogError) as caught:
+        series.load(0)
+    assert str(caught.value) == f"cam/{path.name}: leads out of the beamtime's folder and is not read"
+
+
+def test_a_folder_that_leads_out_is_refused_without_a_path_of_this_machine(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "cam").symlink_to(tmp_path)
+    with pytest.raises(CatalogError) as caught:
+        frames(tmp_path / "mine" / "cam", tmp_path / "mine")
+    assert str(caught.value) == "cam: leads out of the beamtime's folder and is not read"
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".tiff", ".cbf", ".edf"])
+def test_an_hdf5_file_named_as_an_image_is_none_and_its_links_are_not_followed(tmp_path: Path, suffix: str) -> None:
+    (tmp_path / "cam").mkdir()
+    with h5py.File(tmp_path / "secret.h5", "w") as file:
+        file["entry/frames"] = np.full((3, 20, 30), 5, np.uint32)
+    with h5py.File(tmp_path / "cam" / f"scan_00001{suffix}", "w") as file:
+        file["entry/data/data_000001"] = h5py.ExternalLink(str(tmp_path / "secret.h5"), "/entry/frames")
+    with pytest.raises(CatalogError, match=rf"^scan_00001\{suffix}: is not a (TIFF|CBF|EDF) image$"):
+        some(tmp_path / "cam").load(0)
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".cbf", ".edf"])
+@pytest.mark.parametrize(
+    "head", [b"\x93NUMPY\x01\0", b"<?xml version", b"\x1f\x8b\x08\0\0\0\0\0", b"BZh91AY&SY", b"II+\0\x08\0\0\0"]
+)
+def test_what_is_of_another_kind_than_its_suffix_is_no_image(tmp_path: Path, suffix: str, head: bytes) -> None:
+    (tmp_path / f"scan_00001{suffix}").write_bytes(head + bytes(600))
+    with pytest.raises(CatalogError, match=r"is not a (TIFF|CBF|EDF) image"):
+        some(tmp_path).load(0)
+
+
+def test_the_directories_of_a_tiff_that_go_round_are_not_followed_for_ever(tmp_path: Path) -> None:
+    path = tmp_path / "scan_00001.tif"
+    TifImage(data=picture()).write(str(path))
+    content = bytearray(path.read_bytes())
+    (first,) = struct.unpack("<I", content[4:8])
+    (count,) = struct.unpack("<H", content[first : first + 2])
+    at = first + 2 + 12 * count
+    content[at : at + 4] = struct.pack("<I", first)
+    path.write_bytes(content)
+    with pytest.raises(CatalogError, match=r"damaged"):
+        some(tmp_path).load(0)
+
+
+def test_a_tiff_that_says_it_is_enormous_is_not_given_the_memory(tmp_path: Path) -> None:
+    tags = b"".join(struct.pack("<HHII", tag, 4, 1, 1 << 20) for tag in (256, 257))
+    (tmp_path / "a.tif").write_bytes(b"II*\0\x08\0\0\0" + struct.pack("<H", 2) + tags + bytes(40))
+    with pytest.raises(CatalogError, match=r"damaged"):
+        some(tmp_path).load(0)
+
+
+@pytest.mark.parametrize("line", [b"EDF_BinaryFileName = sneaky.bin ;", b"Size = -512 ;", b"Dim_1 = -9 ;"])
+def test_an_edf_that_leads_elsewhere_or_back_is_not_read(tmp_path: Path, line: bytes) -> None:
+    (tmp_path / "cam").mkdir()
+    (tmp_path / "secret.bin").write_bytes(bytes(range(200)) * 4)
+    (tmp_path / "cam" / "sneaky.bin").symlink_to(tmp_path / "secret.bin")
+    sizes = b"Dim_1 = 10 ;\nDim_2 = 20 ;\nSize = 800 ;\n"
+    head = b"{\nHeaderID = EH:000001:000000:000000 ;\nByteOrder = LowByteFirst ;\nDataType = SignedInteger ;\n"
+    (tmp_path / "cam" / "a.edf").write_bytes((head + sizes + line).ljust(510) + b"}\n" + bytes(800))
+    with pytest.raises(CatalogError, match=r"damaged"):
+        some(tmp_path / "cam").load(0)
+
+
+def test_a_detector_s_folder_need_not_be_named_in_utf_8(tmp_path: Path) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/cam\xff"))
+    folder.mkdir()
+    (folder / "a.tif").write_bytes(bytes(600))
+    series = frames(folder, tmp_path)
+    assert series is not None
+    assert series.detector == "cam\ufffd"
+    with pytest.raises(CatalogError, match=r"^cam\ufffd/a.tif: is not a TIFF image"):
+        series.load(0)
+
+
+def test_a_chunk_stored_shorter_than_it_is_would_show_what_else_was_in_memory(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        field = file.create_dataset(
+            "entry/data", shape=(1200, 20, 30), dtype="u4", chunks=(1, 20, 30), compression="gzip"
+        )
+        for number in range(1100):
+            field.id.write_direct_chunk((number, 0, 0), bytes(2400 if number < 1050 else 16), 1)
+    series = some(tmp_path)
+    assert np.nanmax(series.load(3)) == 0
+    with pytest.raises(CatalogError, match=r"^a.h5: image 1060 is stored shorter than it is"):
+        series.load(1060)
 
 
 def eiger(folder: Path, *counts: int, links: bool = True, dtype: Any = np.uint32) -> None:
@@ -160,4 +278,3 @@ def test_reading_says_nothing_on_the_terminal(tmp_path: Path, capfd: pytest.Capt
         with pytest.raises(CatalogError):
             series.load(number)
     assert capfd.readouterr() == ("", "")
-    assert fabio is not None

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from catalog_builder.errors import CatalogError
+from catalog_builder.readers.bounds import reason
 from catalog_builder.readers.complaints import Complaints
 from catalog_builder.readers.links import open_inside, walk_inside
 
@@ -145,3 +146,86 @@ def test_a_fifo_a_link_names_is_not_opened(beamtime: Path) -> None:
     path = written(beamtime / "a.h5", "entry/data", h5py.ExternalLink("pipe.h5", "/data"))
     with pytest.raises(CatalogError, match="is not there"):
         values(path, beamtime)
+
+
+def test_a_file_that_is_itself_a_link_out_is_not_opened(beamtime: Path) -> None:
+    (beamtime / "a.h5").symlink_to(beamtime.parent / "other" / "source.h5")
+    with pytest.raises(CatalogError) as caught:
+        open_inside(beamtime / "a.h5", beamtime)
+    assert str(caught.value) == "a.h5: leads out of the beamtime's folder and is not read"
+    (beamtime / "b.h5").symlink_to("source.h5")
+    assert values(beamtime / "b.h5", beamtime, "data") == [0, 1, 2, 3]
+
+
+def test_links_that_branch_out_are_given_up(beamtime: Path) -> None:
+    with h5py.File(beamtime / "a.h5", "w") as file:
+        file["L7/L7"] = file.create_group("L7")
+        for level in range(7):
+            file[f"L{level}"] = file[f"L7/L{level}"] = h5py.SoftLink("/".join([f"L{level + 1}"] * 40))
+    for name in ("L0", "L7/" * 200):
+        with pytest.raises(CatalogError, match="more than 100 steps"):
+            values(beamtime / "a.h5", beamtime, name)
+
+
+def test_virtual_datasets_nested_so_that_they_branch_out_are_refused_and_others_are_read(beamtime: Path) -> None:
+    with h5py.File(beamtime / "a.h5", "w", libver="latest") as file:
+        file["V7"] = np.arange(60.0)
+        for level in range(7):
+            made = h5py.VirtualLayout(shape=(60,), dtype="f8")
+            for at in range(60):
+                made[at] = h5py.VirtualSource(".", f"V{level + 1}", shape=(60,))[at]
+            file.create_virtual_dataset(f"V{level}", made)
+    assert values(beamtime / "a.h5", beamtime, "V5") == list(range(60))
+    with pytest.raises(CatalogError, match="nested too deeply to be read"):
+        values(beamtime / "a.h5", beamtime, "V0")
+
+
+def test_virtual_datasets_that_take_all_of_another_many_times_are_refused(beamtime: Path) -> None:
+    with h5py.File(beamtime / "a.h5", "w", libver="latest") as file:
+        file["V3"] = np.arange(9.0)
+        for level in range(3):
+            made = h5py.VirtualLayout(shape=(9,), dtype="f8")
+            for _ in range(3):
+                made[:] = h5py.VirtualSource(".", f"V{level + 1}", shape=(9,))
+                made[0:8] = h5py.VirtualSource(".", f"V{level + 1}", shape=(9,))[0:8]
+            file.create_virtual_dataset(f"V{level}", made)
+    with pytest.raises(CatalogError, match="lie over each other too often"):
+        values(beamtime / "a.h5", beamtime, "V0")
+
+
+def test_a_source_that_hdf5_opens_only_beside_its_writer_is_refused(beamtime: Path) -> None:
+    with h5py.File(beamtime / "b.h5", "w", libver="latest") as file:
+        file["data"] = np.arange(4.0)
+        file.swmr_mode = True
+        file.flush()
+        (beamtime / "source.h5").write_bytes((beamtime / "b.h5").read_bytes())
+    path = written(beamtime / "a.h5", "entry/data", layout("source.h5"))
+    with pytest.raises(CatalogError, match=r"its source source\.h5 is still being written"):
+        values(path, beamtime)
+
+
+@pytest.mark.parametrize("mask", [0xFFFFFFFF, 1])
+def test_a_chunk_stored_shorter_than_it_is_would_give_what_else_was_in_memory(beamtime: Path, mask: int) -> None:
+    with h5py.File(beamtime / "a.h5", "w") as file:
+        field = file.create_dataset("short", shape=(1000,), dtype="f8", chunks=(1000,), compression="gzip")
+        field.id.write_direct_chunk((0,), bytes(16), mask)
+        field = file.create_dataset("plain", shape=(1000,), dtype="f8", chunks=(1000,), compression="gzip")
+        field.id.write_direct_chunk((0,), bytes(8000), mask)
+        file.create_dataset("nothing", shape=(1000,), dtype="f8", chunks=(10,), compression="gzip")
+    assert set(values(beamtime / "a.h5", beamtime, "plain")) == {0.0}
+    with pytest.raises(CatalogError, match="its chunks are stored shorter than they are"):
+        values(beamtime / "a.h5", beamtime, "short")
+    path = written(beamtime / "b.h5", "data", _taking(beamtime / "a.h5", "short"))
+    with pytest.raises(CatalogError, match="its chunks are stored shorter than they are"):
+        values(path, beamtime, "data")
+
+
+def _taking(path: Path, name: str) -> Any:
+    made = h5py.VirtualLayout(shape=(1000,), dtype="f8")
+    made[:] = h5py.VirtualSource(path.name, name, shape=(1000,))
+    return made
+
+
+def test_the_words_of_a_library_are_told_without_the_folders_of_this_machine(beamtime: Path) -> None:
+    said = f"unable to open file: name = '{beamtime}/my data/a.h5', errno = 13, at {beamtime}/x.h5 or 3/4"
+    assert reason(OSError(said)) == "unable to open file: name = 'a.h5', errno = 13, at x.h5 or 3/4"
