@@ -20,9 +20,10 @@ from catalog_builder.curves import curve_bytes, curve_document, peak
 from catalog_builder.discover import BeamtimeFolder, Source
 from catalog_builder.errors import CatalogError
 from catalog_builder.facts import STALE_SECONDS, located, scan_record
-from catalog_builder.files import resolved_inside, sweep, write_if_changed
+from catalog_builder.files import sweep, write_if_changed
 from catalog_builder.places import Places
 from catalog_builder.readers import READERS, Reader, Surroundings
+from catalog_builder.readers.bounds import kept_inside, reason
 from catalog_builder.readers.images import frames_in
 from catalog_builder.records import Peak, Problem, Scan
 from catalog_builder.recordstore import RecordStore
@@ -102,7 +103,7 @@ def take_in(task: Task) -> Taken:
         return replace(_failure(task, scans, "needs more memory than there is"), again_at=0)
     except Exception as exc:
         _logger.exception("reading %s failed", task.where)
-        return _failure(task, scans, f"could not be read ({type(exc).__name__}: {exc})")
+        return _failure(task, scans, f"could not be read ({type(exc).__name__}: {reason(exc)})")
     stale_at = task.source.newest_ns / 1e9 + STALE_SECONDS
     return Taken(
         scans=tuple(scan.key for scan in scans),
@@ -181,7 +182,7 @@ def _opened(task: Task, n: int, surroundings: Surroundings) -> tuple[Reader, Gen
     """Open the n-th file with its reader; raises where it is not what its suffix says."""
     reader = READERS.get(task.source.readers[n])
     relative = PurePosixPath(task.source.files[n].path)
-    path = resolved_inside(task.folder.path, relative)
+    path = kept_inside(task.folder.path / relative, task.folder.path)
     try:
         with path.open("rb") as stream:
             head = stream.read(4096)
@@ -235,7 +236,7 @@ def _frames(task: Task, surroundings: Surroundings) -> tuple[Frames, ...]:
     """Give the frames in the source's own folder, one a detector."""
     found = []
     for path, detector in sorted({(series.path, series.detector or "") for series in task.source.series}):
-        folder = resolved_inside(task.folder.path, path)
+        folder = kept_inside(task.folder.path / path, task.folder.path)
         frames = frames_in(folder, detector or folder.name, surroundings) if folder.is_dir() else None
         if frames is not None:
             found.append(frames)
