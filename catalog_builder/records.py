@@ -17,6 +17,9 @@ ScanState = Literal["complete", "running", "aborted", "unknown"]
 OnDisk = Literal["disk", "tape", "both", "part", "lost", "unknown"]
 """Where raw data are; ``part`` is a dataset some of whose scans are on disk."""
 
+PreviewKind = Literal["curve", "map", "frame", "spectra", "projection", "attached"]
+"""What a preview shows; ``attached`` is a picture that lay beside the scan."""
+
 Json = TypeAliasType("Json", "str | int | float | bool | list[Json] | dict[str, Json] | None")
 """What JSON can hold; a named alias, because it speaks of itself."""
 
@@ -134,7 +137,7 @@ class Preview:
 
     name: str
     """File name without suffix: ``preview`` (it has a ``thumb``), then ``preview-2`` …"""
-    kind: Literal["curve", "map", "frame"]
+    kind: PreviewKind
     caption: str
     """``eiger_roi1 over om, log counts``: what is drawn, and every scaling applied to it."""
 

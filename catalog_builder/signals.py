@@ -53,6 +53,29 @@ class Frames:
 
     Raises CatalogError where the frame cannot be read.
     """
+    cutoff: float | None = None
+    """Counts from which on a pixel is saturated; None where the detector does not say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spectra:
+    """A multichannel analyser's spectra, one or one a point."""
+
+    detector: str
+    values: Floats
+    """Shape (spectra, channels); NaN where a spectrum was cut short."""
+    energy: Column | None = None
+    """Along the channels, shape (channels,); None where nothing calibrates them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roi:
+    """A rectangle of a detector's pixels whose sum is a channel; its corners, px from the first row and column."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +109,12 @@ class Reading:
     map: GridMap | None = None
     """The file's own two-dimensional default plot."""
     frames: tuple[Frames, ...] = ()
+    spectra: tuple[Spectra, ...] = ()
+    rois: Mapping[str, tuple[Roi, ...]] = field(default_factory=dict)
+    """By detector, in the order of its ROI channels."""
     problems: tuple[Problem, ...] = ()
+    bookmark: str | None = None
+    """Where this scan begins, in the reader's own words: from here it reads on in a file that only grew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,6 +252,19 @@ def _axes(reading: Reading, command: Command) -> tuple[str, ...]:
     if position is not None and _has_values(position):
         return (position.name,)
     return _first_column(columns, command)
+
+
+def frame_of_point(columns: Sequence[Column], detector: str, frames: int, point: int) -> int | None:
+    """Give the number of the frame taken at a point, from 0, or None where nothing says so.
+
+    The channel ``<detector>_index`` tells it; without one, a scan with as many frames as points has one a point.
+    """
+    index = column_named(columns, f"{detector}_index")
+    if index is not None and point < len(index.values) and np.isfinite(index.values[point]):
+        number = int(index.values[point])
+        return number if 0 <= number < frames else None
+    points = len(columns[0].values) if columns else 0
+    return point if points == frames and point < frames else None
 
 
 def is_mesh(command: Command) -> bool:

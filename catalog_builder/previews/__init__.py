@@ -5,16 +5,14 @@ where it is kept.
 """
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
-from catalog_builder.records import Command, Preview, Problem
+from catalog_builder.records import Command, Preview, PreviewKind, Problem
 from catalog_builder.registry import Registry
 from catalog_builder.signals import Choice, Reading
 
 VERSION = 1
 """Raised whenever the same reading would be drawn differently."""
-
-Kind = Literal["curve", "map", "frame"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +32,7 @@ class Subject:
 class Sketch:
     """One picture, before it has its place among a scan's previews."""
 
-    kind: Kind
+    kind: PreviewKind
     caption: str
     large: bytes
     """PNG, 880 x 536 px, to be shown at half that."""

@@ -10,10 +10,10 @@ from typing import Any, cast
 
 from catalog_builder.readers.values import unique_names
 from catalog_builder.records import Problem
-from catalog_builder.signals import Column, Frames, GridMap, Reading
+from catalog_builder.signals import Column, Frames, GridMap, Reading, Spectra
 
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
-_HOLDERS = (Reading, Column, GridMap, Frames, Problem)
+_HOLDERS = (Reading, Column, GridMap, Frames, Spectra, Problem)
 
 
 def encodable(text: str) -> str:
