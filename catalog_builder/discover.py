@@ -1,6 +1,6 @@
 """Walking folders for beamtimes and their sources.
 
-Knows folders, suffixes and what belongs together by name; opens no file of data.
+Knows folders, suffixes and what belongs together, by name or by a beamtime's lists; opens no file of data.
 """
 
 import errno
@@ -8,17 +8,22 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from catalog_builder.config import BeamtimeSettings
 from catalog_builder.errors import CatalogError
+from catalog_builder.files import read_inside
+from catalog_builder.ingested import SUFFIXES as SIDECAR_SUFFIXES
 from catalog_builder.records import Problem
+from catalog_builder.sidecars import LONGEST_SIDECAR, listed_scans
 
 LOOSE_FRAME_SUFFIXES = frozenset({".cbf", ".tif", ".tiff", ".edf"})
 """Files that hold one detector frame each: they may lie beside a scan file instead of in its folder."""
+
+_EIGER_FILE = re.compile(r"([^/]+)_(master|data_\d+)\.h5$")
 
 DEEPEST = 40
 """Folders within folders of a beamtime that are walked."""
@@ -73,15 +78,17 @@ class Source:
     """Name of the reader for each of ``files``, in the configured order."""
     files: tuple[FoundFile, ...]
     series: tuple[FoundSeries, ...] = ()
+    sidecars: tuple[FoundFile, ...] = ()
+    """What an ingest left beside it: ``<scan>.scan.json``, ``<scan>.attachment.json``."""
 
     @property
     def signature(self) -> str:
         """Digest of everything that changes when a file does: path, size, mtime_ns, inode."""
-        return hashlib.sha256(repr((self.readers, self.files, self.series)).encode()).hexdigest()
+        return hashlib.sha256(repr((self.readers, self.files, self.series, self.sidecars)).encode()).hexdigest()
 
     @property
     def newest_ns(self) -> int:
-        """Time of the newest file, ns since 1970."""
+        """Time of the newest file of data, ns since 1970."""
         return max([f.mtime_ns for f in self.files] + [s.last_ns for s in self.series], default=0)
 
 
@@ -194,6 +201,7 @@ class Walk:
         """Walk, and give what was found, sorted by path."""
         if self._is_there(self.raw):
             self._walk(self.raw)
+            self._add_listed_folders()
         self.found.sources.sort(key=lambda source: source.path)
         self.found.lists.sort(key=lambda file: file.path)
         self.found.problems.sort(key=lambda problem: problem.where)
@@ -204,14 +212,15 @@ class Walk:
         if here is None:
             return
         owned: set[str] = set()
-        loose = _loose_frames(here)
-        for (stem, alone), members in self._members(here).items():
+        loose, sidecars, eiger = _loose_frames(here), _sidecars(here), self._eiger_files(here)
+        for (stem, alone), members in self._members(here, {file.path for files in eiger.values() for file in files}):
             series: list[FoundSeries] = []
             if not alone:
                 owned.add(stem)
                 series += self._series(path / stem) if stem in here.folders else []
                 series += loose.get(stem, [])
-            self._add(members, series)
+                series += [_one_file(file, None) for file in eiger.get(stem, [])]
+            self._add(members, series, () if alone else sidecars.get(stem, ()))
         for name in here.folders:
             if name in owned:
                 continue
@@ -221,10 +230,14 @@ class Walk:
             else:
                 self._walk(path / name)
 
-    def _members(self, here: _Folder) -> dict[tuple[str, bool], list[tuple[str, FoundFile]]]:
-        """Group a folder's scan files by stem; a file that is named whole stands alone."""
+    def _members(
+        self, here: _Folder, claimed: Container[str]
+    ) -> Iterator[tuple[tuple[str, bool], list[tuple[str, FoundFile]]]]:
+        """Group a folder's scan files by stem; a file that is named whole stands alone, a claimed one is none."""
         members: dict[tuple[str, bool], list[tuple[str, FoundFile]]] = {}
         for file in here.files:
+            if file.path in claimed:
+                continue
             name = PurePosixPath(file.path)
             if name.match(self.settings.groups_file):
                 self.found.lists.append(file)
@@ -234,9 +247,35 @@ class Walk:
                 members.setdefault((name.name if alone else name.stem, alone), []).append((reader, file))
         for group in members.values():
             group.sort(key=lambda member: (self.order[member[0]], member[1].path))
-        return members
+        yield from members.items()
 
-    def _add(self, members: list[tuple[str, FoundFile]], series: list[FoundSeries]) -> None:
+    def _eiger_files(self, here: _Folder) -> dict[str, list[FoundFile]]:
+        """Give an Eiger's files that lie beside scans, by the stem they belong to: the scan's, else the master's.
+
+        ``gk_00012_master.h5`` and its ``gk_00012_data_000001.h5`` are frames of ``gk_00012.fio`` beside them; without
+        one the master is the scan. Source: Dectris, the file writer's names.
+        """
+        named = [(file, match) for file in here.files if (match := _EIGER_FILE.search(file.path))]
+        masters = {match[1] for _, match in named if match[2] == "master"}
+        if not masters:
+            return {}
+        scans = {PurePosixPath(file.path).stem for file in here.files if self._is_scan_file(file)}
+        found: dict[str, list[FoundFile]] = {}
+        for file, match in named:
+            if match[1] not in masters:
+                continue
+            if match[1] in scans:
+                found.setdefault(match[1], []).append(file)
+            elif match[2] != "master":
+                found.setdefault(f"{match[1]}_master", []).append(file)
+        return found
+
+    def _is_scan_file(self, file: FoundFile) -> bool:
+        return bool(self.suffixes.get(PurePosixPath(file.path).suffix.lower()))
+
+    def _add(
+        self, members: list[tuple[str, FoundFile]], series: list[FoundSeries], sidecars: tuple[FoundFile, ...]
+    ) -> None:
         first = PurePosixPath(members[0][1].path)
         self.found.sources.append(
             Source(
@@ -245,6 +284,7 @@ class Walk:
                 readers=tuple(reader for reader, _ in members),
                 files=tuple(file for _, file in members),
                 series=tuple(series),
+                sidecars=sidecars,
             )
         )
 
@@ -258,6 +298,36 @@ class Walk:
                 series=tuple(series),
             )
         )
+
+    def _add_listed_folders(self) -> None:
+        """Give scans the further folders that the beamtime's lists name; what lies in them is no scan of its own."""
+        further: dict[PurePosixPath, dict[PurePosixPath, None]] = {}
+        for file in self.found.lists:
+            try:
+                text = read_inside(self.folder.path, file.path, limit=LONGEST_SIDECAR).decode("utf-8", "replace")
+            except CatalogError:  # said by who reads the groups from it
+                continue
+            for scan in listed_scans(text, PurePosixPath(file.path).parent.relative_to(self.raw)):
+                further.setdefault(scan.path, {}).update(dict.fromkeys(scan.folders))
+        if any(further.values()):
+            self._take_folders(further)
+
+    def _take_folders(self, further: Mapping[PurePosixPath, Iterable[PurePosixPath]]) -> None:
+        """Move folders from where they were found to the scans they were listed for; a scan's own stays its own."""
+        scans = {PurePosixPath(s.path).with_suffix(""): s.path for s in self.found.sources if s.files}
+        taken: set[PurePosixPath] = set()
+        more: dict[str, list[FoundSeries]] = {}
+        for scan, folders in sorted(further.items()):
+            for folder in folders:
+                is_elsewhere = not folder.is_relative_to(scan) and not scan.is_relative_to(folder)
+                if scan in scans and folder not in scans and is_elsewhere and self._is_there(self.raw / folder):
+                    more.setdefault(scans[scan], []).extend(self._series(self.raw / folder, folder.name))
+                    taken.add(folder)
+        self.found.sources = [
+            replace(source, series=(*source.series, *more.get(source.path, [])))
+            for source in self.found.sources
+            if not any(folder in taken for folder in PurePosixPath(source.path).parents)
+        ]
 
     def _is_frames_alone(self, path: PurePosixPath) -> bool:
         """Tell whether a folder is a scan of frames without a scan file: ``<scan>/<detector>/<scan>_….nxs``."""
@@ -383,6 +453,18 @@ def _loose_frames(here: _Folder) -> dict[str, list[FoundSeries]]:
         if suffix.lower() in LOOSE_FRAME_SUFFIXES:
             frames.setdefault(stem, []).append(_one_file(file, None))
     return frames
+
+
+def _sidecars(here: _Folder) -> dict[str, tuple[FoundFile, ...]]:
+    """Give what an ingest left in a folder, by the stem of the scan it is about."""
+    found: dict[str, tuple[FoundFile, ...]] = {}
+    for file in here.files:
+        name = os.path.basename(file.path)  # noqa: PTH119 - a Path each costs 7 µs
+        for suffix in SIDECAR_SUFFIXES:
+            if name.endswith(suffix):
+                stem = name.removesuffix(suffix)
+                found[stem] = (*found.get(stem, ()), file)
+    return found
 
 
 def _one_file(file: FoundFile, detector: str | None) -> FoundSeries:

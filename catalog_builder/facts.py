@@ -18,15 +18,11 @@ from catalog_builder.errors import CatalogError
 from catalog_builder.files import read_inside
 from catalog_builder.readers import Reader
 from catalog_builder.records import Beamtime, Channel, Command, DataFile, Problem, Scan, ScanState
-from catalog_builder.sidecars import beamtime_from_metadata, sane_time, scan_groups
+from catalog_builder.sidecars import LONGEST_SIDECAR, beamtime_from_metadata, sane_time, scan_groups
 from catalog_builder.signals import Column, Reading, roi_detector
 
 STALE_SECONDS = 3600
 """A scan without its end line that has not grown for so long is not running: nobody ended it."""
-
-
-LONGEST_SIDECAR = 16 * 2**20
-"""Bytes a metadata file or a list may have; real ones have some thousand."""
 
 
 def scan_record(

@@ -1,15 +1,39 @@
 """The beamline's own sidecar files: ``beamtime-metadata-<id>.json`` and ``scicat-datasets-*.lst``.
 
 Knows their two dialects and turns text into records; does not know where the files lie.
+
+Source of the lists' lines: the README of PyPI ``scingestor``, "Dataset list file content".
 """
 
 import json
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from zoneinfo import ZoneInfo
 
-from catalog_builder.names import joined
+from catalog_builder.names import joined, scan_name
 from catalog_builder.records import Beamtime, Problem
+
+LONGEST_SIDECAR = 16 * 2**20
+"""Bytes a metadata file or a list may have; real ones have some thousand."""
+
+_TIMESTAMP = re.compile(r"\d+(\.\d*)?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedScan:
+    """A line of a ``scicat-datasets-*.lst`` that names a scan."""
+
+    path: PurePosixPath
+    """Of its file without the suffix, below ``raw/``."""
+    names: tuple[str, ...]
+    """Of the scan in the catalogue; the entry of a file goes by the file's name where it is the only one."""
+    group: str | None
+    folders: tuple[PurePosixPath, ...]
+    """Further folders with data of the scan, below ``raw/``; those that lead out of it are left out."""
 
 
 def beamtime_from_metadata(id: str, year: int | None, text: str, *, where: str, timezone: ZoneInfo) -> Beamtime:
@@ -49,17 +73,22 @@ def beamtime_from_metadata(id: str, year: int | None, text: str, *, where: str, 
 
 
 def scan_groups(text: str, folder: PurePosixPath) -> dict[str, str]:
-    """Read which scans a ``scicat-datasets-*.lst`` puts together: scan name to group.
+    """Read which scans a ``scicat-datasets-*.lst`` puts together: scan name to group; see ``listed_scans``."""
+    return {name: scan.group for scan in listed_scans(text, folder) if scan.group for name in scan.names}
+
+
+def listed_scans(text: str, folder: PurePosixPath) -> Iterator[ListedScan]:
+    """Read the scans a ``scicat-datasets-*.lst`` names, in order.
 
     Between ``__command__ start NAME`` and ``__command__ stop`` every line's scan belongs to NAME; a line
-    ``base:scan`` puts one scan into ``base``. Words behind the scan's name are further folders of it.
+    ``base:scan`` puts one scan into ``base``. ``scan:1702988846.07`` names a scan again, with the time of it, and
+    ``file::/entry;scan`` an entry of a file with several. Words behind are further folders of the scan.
 
     Parameters
     ----------
     folder
         The list's own folder below ``raw/``; its lines are relative to it.
     """
-    groups: dict[str, str] = {}
     current: str | None = None
     for line in text.splitlines():
         words = line.split()
@@ -68,11 +97,31 @@ def scan_groups(text: str, folder: PurePosixPath) -> dict[str, str]:
         if words[0] == "__command__":
             current = words[2] if words[1:2] == ["start"] and len(words) > 2 else None
             continue
-        base, colon, scan = words[0].rpartition(":")
-        group = base if colon and base else current
-        if group is not None:
-            groups[joined(list((folder / scan).parts))] = group
-    return groups
+        base, file, entry = _named(words[0])
+        path = _below(folder / file)
+        if path is not None:
+            names = [joined(list(path.parts))]
+            if entry:
+                names.insert(0, scan_name(path, keep_suffix=True, measurement=entry))
+            below = tuple(found for word in words[1:] if (found := _below(folder / word)) is not None)
+            yield ListedScan(path=path, names=tuple(names), group=base or current, folders=below)
+
+
+def _named(word: str) -> tuple[str | None, str, str]:
+    """Give the group that a line's first word names, its file without the suffix, and the entry of the file."""
+    file, marked, rest = word.partition("::/")
+    if marked:
+        return None, file, rest.partition(";")[0]
+    base, colon, scan = word.rpartition(":")
+    if not (colon and base):
+        return None, word.lstrip(":"), ""
+    return (None, base, "") if _TIMESTAMP.fullmatch(scan) else (base, scan, "")
+
+
+def _below(path: PurePosixPath) -> PurePosixPath | None:
+    """Take ``..`` out of a path below ``raw/``; None where it is absolute, leads out, or is ``raw/`` itself."""
+    plain = PurePosixPath(posixpath.normpath(path))
+    return None if plain.is_absolute() or plain.parts[:1] in ((), ("..",)) else plain
 
 
 def _text(value: object) -> str | None:

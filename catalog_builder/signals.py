@@ -79,6 +79,17 @@ class Roi:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A picture that somebody made of a scan, as it lay beside it."""
+
+    where: str
+    """The file it came in."""
+    caption: str
+    content: bytes
+    """PNG or JPEG; nobody has looked at it yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """What a reader understood of one scan. Valid until the reader is asked for the next one."""
 
@@ -112,6 +123,7 @@ class Reading:
     spectra: tuple[Spectra, ...] = ()
     rois: Mapping[str, tuple[Roi, ...]] = field(default_factory=dict)
     """By detector, in the order of its ROI channels."""
+    pictures: tuple[Picture, ...] = ()
     problems: tuple[Problem, ...] = ()
     bookmark: str | None = None
     """Where this scan begins, in the reader's own words: from here it reads on in a file that only grew."""

@@ -192,3 +192,55 @@ def test_what_lies_in_a_folder_that_could_not_be_listed_is_unseen(tmp_path: Path
 def test_a_root_that_is_not_there_is_an_error_that_names_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match=r"not there; mount it, or correct beamtimes\.roots"):
         beamtimes(BeamtimeSettings(roots=(tmp_path / "gone",)))
+
+
+def test_what_an_ingest_left_beside_a_scan_belongs_to_it_by_exact_stem(tmp_path: Path) -> None:
+    put(tmp_path, "raw/a_00001.fio", "raw/a_00001.scan.json", "raw/a_00001.attachment.json", "raw/a_000011.scan.json")
+    source = only(walk(tmp_path))
+    assert [file.path for file in source.sidecars] == ["raw/a_00001.attachment.json", "raw/a_00001.scan.json"]
+
+
+def test_a_new_sidecar_makes_the_source_stale(tmp_path: Path) -> None:
+    put(tmp_path, "raw/a_00001.fio")
+    before = only(walk(tmp_path)).signature
+    put(tmp_path, "raw/a_00001.scan.json")
+    assert only(walk(tmp_path)).signature != before
+
+
+def test_a_folder_listed_for_a_scan_is_the_scans_and_nothing_in_it_a_scan(tmp_path: Path) -> None:
+    put(tmp_path, "raw/night/a_00001.fio", "raw/lambda1/m1_part00000.nxs", "raw/lambda2/b_00001.nxs")
+    put(tmp_path, "raw/night/scicat-datasets-1.lst", content=b"a_00001 ../lambda1/\n")
+    found = walk(tmp_path)
+    assert paths(found) == ["lambda2/b_00001.nxs", "night/a_00001.fio"]
+    (series,) = found.sources[1].series
+    assert (series.path, series.suffix, series.detector) == ("raw/lambda1", ".nxs", "lambda1")
+
+
+@pytest.mark.parametrize(
+    "line", ["a_00001 ../..", "a_00001 a_00002", "a_00001 .", "a_00001 nowhere", "gone ../lambda1"]
+)
+def test_a_list_takes_nothing_that_is_another_scans_or_not_there(tmp_path: Path, line: str) -> None:
+    put(tmp_path, "raw/a_00001.fio", "raw/a_00002.fio", "raw/a_00002/p/x.cbf", "raw/lambda1/x_00001.nxs")
+    put(tmp_path, "raw/scicat-datasets-1.lst", content=line.encode())
+    found = walk(tmp_path)
+    assert paths(found) == ["a_00001.fio", "a_00002.fio", "lambda1/x_00001.nxs"]
+    assert found.sources[0].series == ()
+    assert found.problems == []
+
+
+def test_an_eiger_beside_a_scan_is_the_scans_frames(tmp_path: Path) -> None:
+    put(tmp_path, "raw/a_1.fio", "raw/a_1_master.h5", "raw/a_1_data_000001.h5", "raw/a_1_data_000002.h5")
+    source = only(walk(tmp_path))
+    assert source.path == "a_1.fio"
+    assert [series.path for series in source.series] == [
+        "raw/a_1_data_000001.h5",
+        "raw/a_1_data_000002.h5",
+        "raw/a_1_master.h5",
+    ]
+
+
+def test_an_eigers_master_alone_is_a_scan_and_owns_its_data(tmp_path: Path) -> None:
+    put(tmp_path, "raw/a_1_master.h5", "raw/a_1_data_000001.h5", "raw/b_data_000001.h5")
+    first, other = walk(tmp_path).sources
+    assert (first.path, [series.path for series in first.series]) == ("a_1_master.h5", ["raw/a_1_data_000001.h5"])
+    assert other.path == "b_data_000001.h5"

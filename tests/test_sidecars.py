@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from catalog_builder.records import Beamtime
-from catalog_builder.sidecars import beamtime_from_metadata, scan_groups
+from catalog_builder.sidecars import beamtime_from_metadata, listed_scans, scan_groups
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -66,10 +66,22 @@ def test_a_damaged_file_is_a_named_problem(damage: str) -> None:
         ("__command__ start a\nx_1\n__command__ start b\nx_2\nc:x_3\nx_4\n",
          {"x_1": "a", "x_2": "b", "x_3": "c", "x_4": "b"}),
         ("# a comment\n\n   \n__command__\n__command__ start\nx_1\n", {}),
+        ("__command__ start a\nx_1:1702988846.0770347\n__command__ stop\na:1702988850.5\n", {"x_1": "a"}),
+        ("__command__ start a\nmany::/scan12;many_00012\n", {"many~scan12": "a", "many": "a"}),
     ],
 )  # fmt: skip
 def test_lists_say_which_scans_belong_together(text: str, groups: dict[str, str]) -> None:
     assert scan_groups(text, PurePosixPath()) == groups
+
+
+def test_words_behind_a_scan_are_further_folders_of_it_below_raw() -> None:
+    (scan,) = listed_scans("x_1 ../lambda1/ pilatus ../../elsewhere /etc ..", PurePosixPath("night2"))
+    assert scan.path == PurePosixPath("night2/x_1")
+    assert scan.folders == (PurePosixPath("lambda1"), PurePosixPath("night2/pilatus"))
+
+
+def test_a_scan_that_leads_out_of_raw_is_none_of_the_beamtime() -> None:
+    assert list(listed_scans("../x_1\n/x_2\n..\n", PurePosixPath())) == []
 
 
 def test_the_lines_of_a_list_are_relative_to_its_own_folder() -> None:
