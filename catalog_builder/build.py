@@ -44,6 +44,8 @@ class Walked:
     """Sources that must be taken in."""
     vanished: tuple[str, ...]
     """Paths of sources that are no longer there."""
+    resumable: frozenset[str]
+    """Paths of stale sources whose records all stand, read under these settings."""
 
 
 @dataclass(slots=True)
@@ -150,6 +152,7 @@ class Builder:
             found=found,
             stale=tuple(stale),
             vanished=tuple(path for path in rows if path not in there and not found.is_unseen(path)),
+            resumable=frozenset(s.path for s in stale if drawn and self._is_kept(rows.get(s.path), names)),
         )
 
     def _walk(self, folder: BeamtimeFolder) -> Found:
@@ -166,15 +169,24 @@ class Builder:
             row is not None
             and (row.again_at is None or self.now.timestamp() < row.again_at)
             and row.signature == source.signature
-            and row.settings == self.intake_digest
-            and records.issuperset(row.scans)
+            and self._is_kept(row, records)
         )
+
+    def _is_kept(self, row: SourceRow | None, records: set[str]) -> bool:
+        """Tell whether all that was taken in of a source stands, and would be read the same today."""
+        return row is not None and row.settings == self.intake_digest and records.issuperset(row.scans)
 
     # -- take in
 
     def _take_in(self, walked: Sequence[Walked]) -> None:
         tasks = (
-            Task(source=source, folder=each.folder, settings=self.settings, now=self.now)
+            Task(
+                source=source,
+                folder=each.folder,
+                settings=self.settings,
+                now=self.now,
+                before=self.rows[each.folder.id][source.path] if source.path in each.resumable else None,
+            )
             for each in walked
             for source in each.stale
         )
@@ -197,6 +209,7 @@ class Builder:
             problems=taken.problems,
             again_at=taken.again_at,
             failed=taken.failed,
+            bookmark=taken.bookmark,
         )
         self._drop(set(had) - set(row.scans))
         self.state.put_source(row)

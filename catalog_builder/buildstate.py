@@ -15,12 +15,12 @@ from catalog_builder.database import refuse_network_file_system
 from catalog_builder.errors import CatalogError
 from catalog_builder.records import Problem
 
-VERSION = 1
+VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE source (
     beamtime TEXT NOT NULL, path TEXT NOT NULL, signature TEXT NOT NULL, settings TEXT NOT NULL,
-    scans TEXT NOT NULL, problems TEXT NOT NULL, again_at REAL, failed INTEGER NOT NULL,
+    scans TEXT NOT NULL, problems TEXT NOT NULL, again_at REAL, failed INTEGER NOT NULL, bookmark TEXT,
     PRIMARY KEY (beamtime, path)) WITHOUT ROWID;
 CREATE TABLE scan (
     key TEXT PRIMARY KEY, beamtime TEXT NOT NULL, dataset TEXT NOT NULL, on_disk TEXT NOT NULL,
@@ -49,6 +49,8 @@ class SourceRow:
     """Unix time from which it would be judged differently though nothing changed: it was young, or had no end."""
     failed: bool
     """True where nothing could be read."""
+    bookmark: str | None = None
+    """Where reading goes on if the file only grows, in the words of ``intake``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +157,7 @@ class BuildState:
     def sources(self, beamtime: str) -> dict[str, SourceRow]:
         """Give a beamtime's sources by path."""
         rows = self._db.execute(
-            "SELECT beamtime, path, signature, settings, scans, problems, again_at, failed "
+            "SELECT beamtime, path, signature, settings, scans, problems, again_at, failed, bookmark "
             "FROM source WHERE beamtime = ? ORDER BY path",
             (beamtime,),
         )
@@ -163,7 +165,7 @@ class BuildState:
 
     def put_source(self, row: SourceRow) -> None:
         self._db.execute(
-            "INSERT OR REPLACE INTO source VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO source VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 row.beamtime,
                 row.path,
@@ -173,6 +175,7 @@ class BuildState:
                 _listed(row.problems),
                 row.again_at,
                 row.failed,
+                row.bookmark,
             ),
         )
 
@@ -271,8 +274,8 @@ def _unlisted(listed: str) -> tuple[Problem, ...]:
     return tuple(Problem(where=where, what=what) for where, what in json.loads(listed))
 
 
-def _source_row(row: tuple[str, str, str, str, str, str, float | None, int]) -> SourceRow:
-    beamtime, path, signature, settings, scans, problems, again_at, failed = row
+def _source_row(row: tuple[str, str, str, str, str, str, float | None, int, str | None]) -> SourceRow:
+    beamtime, path, signature, settings, scans, problems, again_at, failed, bookmark = row
     return SourceRow(
         beamtime=beamtime,
         path=path,
@@ -282,6 +285,7 @@ def _source_row(row: tuple[str, str, str, str, str, str, float | None, int]) -> 
         problems=_unlisted(problems),
         again_at=again_at,
         failed=bool(failed),
+        bookmark=bookmark,
     )
 
 

@@ -5,29 +5,30 @@ here: what goes back are names and problems.
 """
 
 import hashlib
+import json
 import logging
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Self
 from zoneinfo import ZoneInfo
 
-from catalog_builder import commands, names, previews
+from catalog_builder import commands, companions, names, previews
+from catalog_builder.buildstate import SourceRow
 from catalog_builder.config import Settings
 from catalog_builder.curves import curve_bytes, curve_document, peak
-from catalog_builder.discover import BeamtimeFolder, Source
+from catalog_builder.discover import BeamtimeFolder, FoundFile, Source
 from catalog_builder.errors import CatalogError
 from catalog_builder.facts import STALE_SECONDS, located, scan_record
 from catalog_builder.files import sweep, write_if_changed
 from catalog_builder.places import Places
-from catalog_builder.readers import READERS, Reader, Surroundings
+from catalog_builder.readers import READERS, Reader, ResumingReader, Surroundings
 from catalog_builder.readers.bounds import kept_inside, reason
-from catalog_builder.readers.images import frames_in
 from catalog_builder.records import Peak, Problem, Scan
 from catalog_builder.recordstore import RecordStore
-from catalog_builder.signals import Choice, Frames, Reading, axis_of, choose, column_named
+from catalog_builder.signals import Choice, Reading, axis_of, choose, column_named
 
 VERSION = 1
 """Raised whenever the same reading would give another record or preview."""
@@ -46,6 +47,8 @@ class Task:
     folder: BeamtimeFolder
     settings: Settings
     now: datetime
+    before: SourceRow | None = None
+    """What was taken in last time, where every record of it still stands and was read under these settings."""
 
     @property
     def where(self) -> str:
@@ -66,6 +69,31 @@ class Taken:
     """Unix time from which it would be judged differently though nothing changed."""
     failed: bool = False
     """True where nothing could be understood."""
+    bookmark: str | None = None
+    """For the next time: where to read on if the file only grows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bookmark:
+    """Where the last scan of a file begins; all before it stands as it was read."""
+
+    words: str
+    """The reader's own."""
+    inode: int
+    size: int
+    """Of the file when it was read, bytes."""
+    scans: int
+    problems: int
+    """Of the scans before."""
+
+    def dumped(self) -> str:
+        """Give the bookmark as one text."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def loaded(cls, text: str) -> Self:
+        """Read what ``dumped`` gave."""
+        return cls(**json.loads(text))
 
 
 class _NotASource(Exception):  # noqa: N818 - no error: the file is of no kind we read
@@ -89,38 +117,61 @@ def settings_digest(settings: Settings) -> str:
 
 
 def take_in(task: Task) -> Taken:
-    """Read a source, draw its previews, write both; never raises, so that one source costs one source."""
-    scans: list[Scan] = []
+    """Read a source, draw its previews, write both; never raises, so that one source costs one source.
+
+    Of a file that only grew, what was appended is read, and the last scan before it.
+    """
+    so_far = _Progress()
     try:
-        _take(task, scans)
+        _take(task, so_far)
     except _NotASource:
         return Taken(again_at=_quiet_at(task))
     except CannotWriteError:
         raise
     except CatalogError as exc:
-        return _failure(task, scans, f"{exc.what}; {exc.remedy}" if exc.remedy else exc.what)
+        return _failure(task, so_far, f"{exc.what}; {exc.remedy}" if exc.remedy else exc.what)
     except MemoryError:
-        return replace(_failure(task, scans, "needs more memory than there is"), again_at=0)
+        return replace(_failure(task, so_far, "needs more memory than there is"), again_at=0)
     except Exception as exc:
         _logger.exception("reading %s failed", task.where)
-        return _failure(task, scans, f"could not be read ({type(exc).__name__}: {reason(exc)})")
+        return _failure(task, so_far, f"could not be read ({type(exc).__name__}: {reason(exc)})")
     stale_at = task.source.newest_ns / 1e9 + STALE_SECONDS
     return Taken(
-        scans=tuple(scan.key for scan in scans),
+        scans=tuple(so_far.scans),
         whole=True,
-        problems=tuple(problem for scan in scans for problem in scan.problems),
-        again_at=stale_at if any(scan.state == "running" for scan in scans) else None,
+        problems=tuple(so_far.problems),
+        again_at=stale_at if so_far.running else None,
+        bookmark=so_far.bookmark,
     )
 
 
-def _failure(task: Task, scans: Sequence[Scan], what: str) -> Taken:
+@dataclass(slots=True)
+class _Progress:
+    """What was taken in so far."""
+
+    scans: list[str] = field(default_factory=list)
+    """Keys."""
+    problems: list[Problem] = field(default_factory=list)
+    running: bool = False
+    bookmark: str | None = None
+
+    def add(self, scan: Scan, reading: Reading, file: FoundFile | None) -> None:
+        if file is not None and reading.bookmark is not None:
+            scans, problems = len(self.scans), len(self.problems)
+            words, inode, size = reading.bookmark, file.inode, file.size
+            self.bookmark = Bookmark(words=words, inode=inode, size=size, scans=scans, problems=problems).dumped()
+        self.scans.append(scan.key)
+        self.problems += scan.problems
+        self.running = self.running or scan.state == "running"
+
+
+def _failure(task: Task, so_far: _Progress, what: str) -> Taken:
     """Name the problem behind the scans before it; a file that is still being written is only looked at again."""
-    keys = tuple(scan.key for scan in scans)
+    keys = tuple(so_far.scans)
     quiet_at = _quiet_at(task)
     if quiet_at is not None:
         return Taken(scans=keys, again_at=quiet_at)
-    problems = [problem for scan in scans for problem in scan.problems]
-    return Taken(scans=keys, problems=(*problems, Problem(where=task.where, what=what)), failed=True)
+    return Taken(scans=keys, problems=(*so_far.problems, Problem(where=task.where, what=what)), failed=True)
 
 
 def _quiet_at(task: Task) -> float | None:
@@ -134,18 +185,18 @@ def _age(task: Task) -> float:
     return task.now.timestamp() - task.source.newest_ns / 1e9
 
 
-def _take(task: Task, scans: list[Scan]) -> None:
+def _take(task: Task, so_far: _Progress) -> None:
     """Read scan after scan, and add each whose previews and record are written."""
     places = Places(task.settings.catalogue)
     with _writing():
         (places.previews / task.source.beamtime).mkdir(parents=True, exist_ok=True)
-    with closing(_readings(task)) as readings:
+    with closing(_readings(task, so_far)) as readings:
         for reader, reading in readings:
             scan = _kept(task, reader, reading, places)
             with _writing():
                 RecordStore(places).save_scan(scan)
-            scans.append(scan)
-    if not scans:
+            so_far.add(scan, reading, task.source.files[0] if task.source.files else None)
+    if not so_far.scans:
         raise CatalogError("holds no scan")
 
 
@@ -160,22 +211,41 @@ def _writing() -> Iterator[None]:
         raise CannotWriteError(what, where=exc.filename or "the catalogue", remedy=remedy) from exc
 
 
-def _readings(task: Task) -> Generator[tuple[Reader | None, Reading], None, None]:
+def _readings(task: Task, so_far: _Progress) -> Generator[tuple[Reader | None, Reading], None, None]:
     """Give the source's readings: the first file speaks, its namesakes fill what is missing."""
     surroundings = Surroundings(boundary=task.folder.path, timezone=ZoneInfo(task.settings.timezone))
-    frames = _frames(task, surroundings)
+    around = companions.beside(task.source, surroundings)
     if not task.source.files:
-        yield None, Reading(frames=frames, state="unknown")
+        yield None, around
         return
-    reader, first = _opened(task, 0, surroundings)
+    reader, first = _resumed(task, surroundings, so_far) or _opened(task, 0, surroundings)
     with closing(first):
         others = [_opened(task, n, surroundings)[1] for n in range(1, len(task.source.files))]
         for reading in first:
             for other in others:
-                reading = _filled(reading, next(other, None))
-            yield reader, reading if reading.frames or reading.measurement else replace(reading, frames=frames)
+                reading = companions.filled(reading, next(other, None))
+            yield reader, reading if reading.measurement else companions.filled(reading, around)
         for other in others:
             other.close()
+
+
+def _resumed(
+    task: Task, surroundings: Surroundings, so_far: _Progress
+) -> tuple[Reader, Generator[Reading, None, None]] | None:
+    """Open a file behind the scans that stand, or None where it must be read from its beginning."""
+    before = task.before
+    if before is None or before.failed or before.bookmark is None or len(task.source.files) > 1 or task.source.series:
+        return None
+    reader, file, bookmark = READERS.get(task.source.readers[0]), task.source.files[0], Bookmark.loaded(before.bookmark)
+    if not isinstance(reader, ResumingReader) or file.inode != bookmark.inode or file.size < bookmark.size:
+        return None
+    path = kept_inside(task.folder.path / file.path, task.folder.path)
+    readings = reader.resume(path, surroundings, bookmark.words)
+    if readings is None:
+        return None
+    so_far.scans += before.scans[: bookmark.scans]
+    so_far.problems += before.problems[: bookmark.problems]
+    return reader, _generator(readings)
 
 
 def _opened(task: Task, n: int, surroundings: Surroundings) -> tuple[Reader, Generator[Reading, None, None]]:
@@ -198,49 +268,6 @@ def _opened(task: Task, n: int, surroundings: Surroundings) -> tuple[Reader, Gen
 def _generator(readings: Iterator[Reading]) -> Generator[Reading, None, None]:
     """Make any iterator closable."""
     yield from readings
-
-
-def _filled(reading: Reading, other: Reading | None) -> Reading:
-    """Fill what a reading lacks from its namesake's of another format."""
-    if other is None:
-        return reading
-    lacking: dict[str, Any] = {
-        name: getattr(other, name)
-        for name in (
-            "command",
-            "title",
-            "sample",
-            "user",
-            "started",
-            "ended",
-            "flag",
-            "signal",
-            "columns",
-            "axes",
-            "map",
-            "frames",
-        )
-        if not getattr(reading, name)
-    }
-    return replace(
-        reading,
-        **lacking,
-        positioners={**other.positioners, **reading.positioners},
-        parameters={**other.parameters, **reading.parameters},
-        units={**other.units, **reading.units},
-        problems=(*reading.problems, *other.problems),
-    )
-
-
-def _frames(task: Task, surroundings: Surroundings) -> tuple[Frames, ...]:
-    """Give the frames in the source's own folder, one a detector."""
-    found = []
-    for path, detector in sorted({(series.path, series.detector or "") for series in task.source.series}):
-        folder = kept_inside(task.folder.path / path, task.folder.path)
-        frames = frames_in(folder, detector or folder.name, surroundings) if folder.is_dir() else None
-        if frames is not None:
-            found.append(frames)
-    return tuple(found)
 
 
 def _kept(task: Task, reader: Reader | None, reading: Reading, places: Places) -> Scan:
