@@ -18,6 +18,7 @@ from catalog_builder.accounts import Accounts
 from catalog_builder.auth import METHODS
 from catalog_builder.auth.local import LOCAL
 from catalog_builder.build import build as build_catalogue
+from catalog_builder.check import must_be_built, rule_hits, told
 from catalog_builder.config import Settings
 from catalog_builder.database import Database
 from catalog_builder.demo import house
@@ -27,6 +28,7 @@ from catalog_builder.facets import SearchResult, request_from
 from catalog_builder.files import write_if_changed
 from catalog_builder.places import Places
 from catalog_builder.readers import READERS
+from catalog_builder.recordstore import RecordStore
 from catalog_builder.registry import Registry
 from catalog_builder.report import one_line, reporter
 from catalog_builder.resources import shipped
@@ -160,10 +162,14 @@ def init(folder: Path, force: bool) -> None:
 
 @main.command()
 @_config_option
-def check(config_file: Path | None) -> None:
+@click.option("--rules", "show_rules", is_flag=True, help="Show which scans of the catalogue each rule hits.")
+def check(config_file: Path | None, show_rules: bool) -> None:
     """Validate the configuration, and list the sources that had problems at the last build."""
     settings = _settings(config_file)
     click.echo(f"{settings.source}: the configuration is valid")
+    if show_rules:
+        _tell_rules(settings)
+        return
     for root in settings.beamtimes.roots:
         if not root.is_dir():
             raise CatalogError("the folder of beamtimes is not there", where=root, remedy="mount it, or correct it")
@@ -175,6 +181,14 @@ def check(config_file: Path | None) -> None:
         click.echo(one_line(f"{problem['where']}: {problem['what']}"))
     click.echo(f"{len(problems)} problems at the last build" if problems else "no problems at the last build")
     sys.exit(WITH_PROBLEMS if problems else 0)
+
+
+def _tell_rules(settings: Settings) -> None:
+    """Show what the rules hit among the scans the catalogue holds; nothing is built or changed."""
+    store = RecordStore(Places(settings.catalogue))
+    must_be_built(store)
+    for line in told(*rule_hits(store, settings)):
+        click.echo(one_line(line) if not line.startswith(" ") else f"    {one_line(line)}")
 
 
 def _last_problems(status: Path) -> list[dict[str, str]] | None:

@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from catalog_builder.config import QuantitySettings, Settings
+from catalog_builder.config import QuantitySettings, Rule, Settings
 from catalog_builder.names import dataset_key, readable, segment
 from catalog_builder.records import (
     Beamtime,
     CuratedDataset,
     CuratedScan,
     Dataset,
+    Json,
     OnDisk,
     Origin,
     Quantity,
@@ -47,14 +48,7 @@ def merged(
 
 def _curated(beamtime: Beamtime, scan: Scan, on_disk: OnDisk, settings: Settings) -> tuple[CuratedScan, str]:
     """Give a scan's effective values, and the title of the dataset it goes to."""
-    suggested = suggestions(
-        settings.rules,
-        command=scan.command.text,
-        title=scan.title,
-        sample=scan.sample,
-        setup=beamtime.setup,
-        file=scan.source,
-    )
+    suggested = suggested_for(beamtime, scan, settings.rules)
     flag, flag_origin = _flag(scan, suggested, settings)
     slug, title, group_origin = _group(beamtime, scan, suggested, settings)
     origin = {
@@ -80,6 +74,18 @@ def _curated(beamtime: Beamtime, scan: Scan, on_disk: OnDisk, settings: Settings
         origin=origin,
     )
     return curated, title
+
+
+def suggested_for(beamtime: Beamtime, scan: Scan, rules: Iterable[Rule]) -> Suggested:
+    """Give what rules suggest for a scan."""
+    return suggestions(
+        rules,
+        command=scan.command.text,
+        title=scan.title,
+        sample=scan.sample,
+        setup=beamtime.setup,
+        file=scan.source,
+    )
 
 
 def _flag(scan: Scan, suggested: Suggested, settings: Settings) -> tuple[str, Origin]:
@@ -113,7 +119,7 @@ def _file_slug(scan: Scan) -> str:
 
 
 def scan_quantity(scan: Scan, name: str, wanted: QuantitySettings) -> Quantity | None:
-    """Give a figure of the scientific metadata: over the first of its sources the scan recorded, or None."""
+    """Give a figure of the scientific metadata: over the first channel, positioner or parameter that tells it, or None."""
     channels = {channel.name: channel for channel in scan.channels}
     for source in wanted.source:
         channel = channels.get(source)
@@ -130,7 +136,17 @@ def scan_quantity(scan: Scan, name: str, wanted: QuantitySettings) -> Quantity |
         if source in scan.positioners:
             value = scan.positioners[source]
             return Quantity(name=name, unit=unit, average=value, minimum=value, maximum=value, source=source)
+        if values := _numbers(scan.parameters.get(source)):
+            mean = sum(value / len(values) for value in values)
+            return Quantity(name=name, unit=unit, average=mean, minimum=min(values), maximum=max(values), source=source)
     return None
+
+
+def _numbers(parameter: Json) -> list[float]:
+    """Give a parameter's numbers: its own, or those of a list of nothing else."""
+    values = parameter if isinstance(parameter, list) else [parameter]
+    numbers = [float(v) for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
+    return numbers if len(numbers) == len(values) else []
 
 
 def _folded(

@@ -115,6 +115,14 @@ def test_quantities_come_from_the_first_source_recorded_and_fold_to_mean_and_ext
     assert (quantity.average, quantity.minimum, quantity.maximum, quantity.unit) == (26.0, 20.0, 31.0, "°C")
 
 
+def test_a_quantity_may_be_a_number_or_a_list_of_numbers_among_the_parameters() -> None:
+    wanted = {"pressure": {"from": ["data.pressure", "mode"], "unit": "mbar"}}
+    one = scan("a_1", parameters={"data.pressure": [999.0, 1001.0], "mode": "auto"}, units={"data.pressure": "hPa"})
+    (quantity,) = only(one, quantities=wanted).quantities
+    assert (quantity.average, quantity.minimum, quantity.maximum, quantity.unit) == (1000.0, 999.0, 1001.0, "hPa")
+    assert only(scan("a_2", parameters={"mode": "auto", "data.pressure": [True]}), quantities=wanted).quantities == ()
+
+
 def test_the_unit_a_file_names_comes_before_the_settings() -> None:
     wanted = {"energy": {"from": ["mono"], "unit": "eV"}}
     named = only(scan("a_1", positioners={"mono": 15.0}, units={"mono": "keV"}), quantities=wanted)
