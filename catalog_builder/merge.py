@@ -119,7 +119,7 @@ def _file_slug(scan: Scan) -> str:
 
 
 def scan_quantity(scan: Scan, name: str, wanted: QuantitySettings) -> Quantity | None:
-    """Give a figure of the scientific metadata: over the first channel, positioner or parameter that tells it, or None."""
+    """Give a figure of the scientific metadata from the first channel, positioner or parameter that has it."""
     channels = {channel.name: channel for channel in scan.channels}
     for source in wanted.source:
         channel = channels.get(source)
