@@ -61,20 +61,25 @@ def medians(contenders: Mapping[str, Run], rounds: int) -> tuple[dict[str, Timin
     tuple
         Median timings, and the reasons of those that cannot take part; each by name.
     """
-    repeats: dict[str, int] = {}
+    kept: dict[str, list[Timing]] = {name: [] for name in contenders}
+    repeats = dict.fromkeys(contenders, 1)
     reasons: dict[str, str] = {}
-    for name, run in contenders.items():
-        try:
-            repeats[name] = int(max(1, min(MOST_REPEATS, LEAST_SECONDS / max(_once(run).wall, 1e-6))))
-        except CannotTakePartError as exc:
-            reasons[name] = str(exc)
-    kept: dict[str, list[Timing]] = {name: [] for name in repeats}
-    names = list(repeats)
-    for number in range(rounds):
-        first = number % len(names) if names else 0
+    names = list(contenders)
+    for number in range(rounds + 1):
+        first = number % len(names)
         for name in names[first:] + names[:first]:
-            kept[name] += [_once(contenders[name]) for _ in range(repeats[name])]
-    return {name: _median(timings) for name, timings in kept.items()}, reasons
+            if name in reasons:
+                continue
+            try:
+                taken = [_once(contenders[name]) for _ in range(repeats[name])]
+            except CannotTakePartError as exc:
+                reasons[name] = str(exc)
+                continue
+            if number:
+                kept[name] += taken
+            else:
+                repeats[name] = int(max(1, min(MOST_REPEATS, LEAST_SECONDS / max(taken[0].wall, 1e-6))))
+    return {name: _median(timings) for name, timings in kept.items() if name not in reasons}, reasons
 
 
 def _once(run: Run) -> Timing:

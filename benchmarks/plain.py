@@ -56,9 +56,11 @@ def _pictures(reading: Reading, choice: Choice, title: str) -> list[bytes]:
 
 
 def _curve(reading: Reading, choice: Choice, title: str) -> list[bytes]:
-    figure, axes = _fresh()
     columns = [column for name in choice.signals if (column := column_named(reading.columns, name)) is not None]
-    if len(choice.axes) == 2 and columns:
+    if not any(np.isfinite(column.values).any() for column in columns):
+        return []
+    figure, axes = _fresh()
+    if len(choice.axes) == 2:
         x, y = (column_named(reading.columns, name) for name in choice.axes)
         if x is not None and y is not None:
             axes.scatter(x.values, y.values, c=columns[0].values)
@@ -67,9 +69,9 @@ def _curve(reading: Reading, choice: Choice, title: str) -> list[bytes]:
         axis = axis_of(reading, choice)
         for column in columns:
             axes.plot(axis.values, column.values, "o-", label=column.name)
-        if columns and np.nanmin(columns[0].values) > 0:
+        if np.nanmin(columns[0].values) > 0:
             axes.set_yscale("log")
-        axes.set(xlabel=axis.name, ylabel=columns[0].name if columns else "")
+        axes.set(xlabel=axis.name, ylabel=columns[0].name)
         axes.legend()
     return _saved(figure, axes, title)
 

@@ -18,6 +18,7 @@ from benchmarks import ingest, ours, plain
 from benchmarks.clock import CannotTakePartError, Run, Timing, medians
 from benchmarks.corpus import Case, demo_cases, real_cases
 from benchmarks.table import Plain, as_json, machine, machine_line, number, table, times
+from catalog_builder.signals import Floats, Reading
 
 PROCESS = "nxsfileinfo, a process a call"
 WARM = "nxsfileinfo, in this process"
@@ -53,9 +54,10 @@ class Measured:
 
         Metadata tell of all scans of a file together; of attachments each is of one scan.
         """
-        if not all(name in self.timings for name in names):
+        counted = {name: "read" if name.startswith("metadata") else name for name in names}
+        if not all(name in self.timings for name in (*names, *counted.values())):
             return None
-        scans = {name: self.timings["read" if name.startswith("metadata") else name].units for name in names}
+        scans = {name: self.timings[count].units for name, count in counted.items()}
         return (
             sum(self.timings[name].wall / scans[name] for name in names),
             sum(self.timings[name].cpu / scans[name] for name in names),
@@ -163,12 +165,20 @@ def _compare(case: Case, agreement: Agreement) -> None:
     if command is not None:
         _count(agreement, "commands", command == readings[0].command, f"{case.name}: command {command!r}")
     told = science.get("data")
-    for column in readings[0].columns:
-        values = told.get(column.name) if isinstance(told, dict) else None
+    for name, own in _columns(readings[0]).items():
+        values = told.get(name) if isinstance(told, dict) else None
         values = values.get("value") if isinstance(values, dict) else values
         if isinstance(values, list) and all(isinstance(value, (int, float)) for value in values):
-            same = np.array_equal(np.array(values, dtype=np.float64), column.values, equal_nan=True)
-            _count(agreement, "columns", same, f"{case.name}: column {column.name}")
+            same = np.array_equal(np.array(values, dtype=np.float64), own, equal_nan=True)
+            _count(agreement, "columns", same, f"{case.name}: column {name}")
+
+
+def _columns(reading: Reading) -> dict[str, Floats]:
+    """Give the values of all columns by name; a map's axes once, as a file has them, not point by point."""
+    columns = {column.name: column.values for column in reading.columns}
+    if reading.map is not None:
+        columns |= {axis.name: axis.values for axis in (reading.map.x, reading.map.y)}
+    return columns
 
 
 def _count(agreement: Agreement, what: str, same: bool, where: str) -> None:
