@@ -5,7 +5,7 @@ Knows its SQLite file in ``build/``; losing it costs a full build and nothing el
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from catalog_builder.database import refuse_network_file_system
 from catalog_builder.errors import CatalogError
 from catalog_builder.records import Problem
 
-VERSION = 2
+VERSION = 3
 
 _SCHEMA = """
 CREATE TABLE source (
@@ -27,6 +27,11 @@ CREATE TABLE scan (
     size INTEGER NOT NULL, files INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX scan_of_dataset ON scan (dataset);
 CREATE TABLE beamtime (id TEXT PRIMARY KEY, digest TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE page (
+    beamtime TEXT NOT NULL, address TEXT NOT NULL, digest TEXT NOT NULL,
+    PRIMARY KEY (beamtime, address)) WITHOUT ROWID;
+CREATE TABLE sweep (
+    beamtime TEXT PRIMARY KEY, at REAL NOT NULL, folders TEXT NOT NULL, mark TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE problems (beamtime TEXT PRIMARY KEY, listed TEXT NOT NULL) WITHOUT ROWID;
 """
 
@@ -39,7 +44,7 @@ class SourceRow:
     path: str
     """Below ``raw/``."""
     signature: str
-    """Digest of path, size, mtime_ns and inode of its files."""
+    """Path, size, mtime_ns and inode of its files, as JSON."""
     settings: str
     """Digest of the reader's version and the settings that concern it."""
     scans: tuple[str, ...]
@@ -64,6 +69,21 @@ class ScanRow:
     on_disk: str
     size: int
     files: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """A walk over all of a beamtime."""
+
+    at: float
+    """Unix time."""
+    folders: Mapping[str, int | None]
+    """Time (ns) of each folder below the beamtime's, by path: it changes when something in it comes or goes.
+
+    Empty while the beamtime has not ended.
+    """
+    mark: str
+    """Changes when anything else does that the beamtime depends on."""
 
 
 class _DamagedError(CatalogError):
@@ -200,9 +220,10 @@ class BuildState:
         rows = self._db.execute("SELECT * FROM scan WHERE dataset = ? ORDER BY key", (dataset,))
         return [_scan_row(row) for row in rows]
 
-    def digests(self) -> dict[str, str]:
-        """Give what each beamtime's pages and index entries were made from, by id."""
-        return dict(self._db.execute("SELECT id, digest FROM beamtime ORDER BY id").fetchall())
+    def digest(self, beamtime: str) -> str | None:
+        """Give what a beamtime's pages and index entries were made from; None where they are not all made."""
+        row = self._db.execute("SELECT digest FROM beamtime WHERE id = ?", (beamtime,)).fetchone()
+        return None if row is None else str(row[0])
 
     def forget_digest(self, beamtime: str) -> None:
         """Say that a beamtime's pages and index entries are being made: until they are done, none are current."""
@@ -211,6 +232,39 @@ class BuildState:
     def put_digest(self, beamtime: str, digest: str) -> None:
         """Remember what a beamtime's pages and index entries were made from."""
         self._db.execute("INSERT OR REPLACE INTO beamtime VALUES (?, ?)", (beamtime, digest))
+
+    def pages(self, beamtime: str) -> dict[str, str]:
+        """Give what each page of a beamtime was made from: digest by address."""
+        return dict(self._db.execute("SELECT address, digest FROM page WHERE beamtime = ?", (beamtime,)).fetchall())
+
+    def forget_pages(self, beamtime: str, addresses: Iterable[str]) -> None:
+        """Say that pages are being made, or are made no more: until they are put again, they are not current."""
+        with self.transaction():
+            self._db.executemany(
+                "DELETE FROM page WHERE beamtime = ? AND address = ?", [(beamtime, one) for one in addresses]
+            )
+
+    def forget_all_pages(self) -> None:
+        """Say that no page of any beamtime is current."""
+        with self.transaction():
+            self._db.execute("DELETE FROM page")
+            self._db.execute("DELETE FROM beamtime")
+
+    def put_pages(self, beamtime: str, digests: Mapping[str, str]) -> None:
+        """Remember what pages were made from, by address."""
+        self._db.executemany(
+            "INSERT OR REPLACE INTO page VALUES (?, ?, ?)", [(beamtime, one, made) for one, made in digests.items()]
+        )
+
+    def sweep(self, beamtime: str) -> Sweep | None:
+        """Give when a beamtime was walked in full, and what its folders' times were; None where it never was."""
+        row = self._db.execute("SELECT at, folders, mark FROM sweep WHERE beamtime = ?", (beamtime,)).fetchone()
+        return None if row is None else Sweep(at=float(row[0]), folders=json.loads(row[1]), mark=row[2])
+
+    def put_sweep(self, beamtime: str, sweep: Sweep) -> None:
+        """Remember a walk in full."""
+        folders = json.dumps(dict(sweep.folders), separators=(",", ":"))
+        self._db.execute("INSERT OR REPLACE INTO sweep VALUES (?, ?, ?, ?)", (beamtime, sweep.at, folders, sweep.mark))
 
     def put_problems(self, beamtime: str, problems: Iterable[Problem]) -> None:
         """Put what is wrong with a beamtime now in place of what was; an empty id stands for no beamtime."""
@@ -231,9 +285,25 @@ class BuildState:
                 ("source", "beamtime"),
                 ("scan", "beamtime"),
                 ("problems", "beamtime"),
+                ("page", "beamtime"),
+                ("sweep", "beamtime"),
                 ("beamtime", "id"),
             ):
                 self._db.execute(f"DELETE FROM {table} WHERE {column} = ?", (beamtime,))  # noqa: S608 - our own names
+
+    def beamtimes_on_disk(self) -> set[str]:
+        """Give the ids of the beamtimes that had scans on disk when they were looked at last."""
+        return {id for (id,) in self._db.execute("SELECT DISTINCT beamtime FROM source WHERE scans != '[]'")}
+
+    def is_to_be_read_again(self, beamtime: str) -> bool:
+        """Tell whether a source of a beamtime would be judged differently later though nothing changed."""
+        sql = "SELECT 1 FROM source WHERE beamtime = ? AND again_at IS NOT NULL LIMIT 1"
+        return self._db.execute(sql, (beamtime,)).fetchone() is not None
+
+    def sources_with_scans(self, beamtime: str) -> int:
+        """Give the number of a beamtime's sources that hold scans, or failed."""
+        sql = "SELECT count(*) FROM source WHERE beamtime = ? AND (scans != '[]' OR failed)"
+        return int(self._db.execute(sql, (beamtime,)).fetchone()[0])
 
     def failed(self) -> int:
         """Give the number of sources nothing could be read of."""

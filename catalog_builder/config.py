@@ -156,6 +156,12 @@ class BeamtimeSettings(_Settings):
         default=10.0, ge=0, description="A file younger than this may still be growing and is looked at again."
     )
 
+    sweep_days: float = Field(
+        default=7.0,
+        ge=0,
+        description="Days between full walks of an ended beamtime; in between, folder times.",
+    )
+
     @field_validator("roots")
     @classmethod
     def _roots_once(cls, roots: tuple[Path, ...]) -> tuple[Path, ...]:

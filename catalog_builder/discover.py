@@ -4,7 +4,7 @@ Knows folders, suffixes and what belongs together, by name or by a beamtime's li
 """
 
 import errno
-import hashlib
+import json
 import os
 import re
 import stat
@@ -83,8 +83,13 @@ class Source:
 
     @property
     def signature(self) -> str:
-        """Digest of everything that changes when a file does: path, size, mtime_ns, inode."""
-        return hashlib.sha256(repr((self.readers, self.files, self.series, self.sidecars)).encode()).hexdigest()
+        """Everything that changes when a file does, as JSON: path, size, mtime_ns and inode of each."""
+        told = {
+            "readers": self.readers,
+            "files": [(f.path, f.size, f.mtime_ns, f.inode) for f in (*self.files, *self.sidecars)],
+            "series": [(s.path, s.suffix, s.count, s.size, s.first_ns, s.last_ns) for s in self.series],
+        }
+        return json.dumps(told, separators=(",", ":"))
 
     @property
     def newest_ns(self) -> int:
@@ -100,6 +105,8 @@ class Found:
     lists: list[FoundFile] = field(default_factory=list)
     """``scicat-datasets-*.lst``."""
     problems: list[Problem] = field(default_factory=list)
+    folders: dict[str, int] = field(default_factory=dict)
+    """Time (ns) of each folder that was listed, by its path below the beamtime's."""
     unseen: list[PurePosixPath] = field(default_factory=list)
     """Folders below ``raw/`` that could not be listed: nothing is known about what they hold."""
 
@@ -130,6 +137,23 @@ def beamtimes(settings: BeamtimeSettings) -> tuple[list[BeamtimeFolder], list[Pr
                 continue
             found[folder.id] = real[folder.path.resolve()] = folder
     return sorted(found.values(), key=lambda folder: folder.id), problems
+
+
+def folder_time(folder: BeamtimeFolder, path: str) -> int | None:
+    """Give the time (ns) of a folder below a beamtime's; None where it is not there."""
+    try:
+        return os.stat(f"{folder.path}/{path}").st_mtime_ns  # noqa: PTH116 - a Path each costs 5 µs
+    except OSError:
+        return None
+
+
+def has_raw(folder: BeamtimeFolder, settings: BeamtimeSettings) -> bool:
+    """Tell whether there is anything in a beamtime's raw folder."""
+    try:
+        with os.scandir(folder.path / settings.raw) as entries:
+            return next(entries, None) is not None
+    except OSError:
+        return False
 
 
 def beamtime_folders(settings: BeamtimeSettings) -> dict[str, Path]:
@@ -374,7 +398,9 @@ class Walk:
         try:
             if len(path.parts) > DEEPEST:
                 raise OSError(errno.ELOOP, "it lies too deep")
-            with os.scandir(self.folder.path / path) as entries:
+            place = f"{self.folder.path}/{path}"
+            self.found.folders[str(path)] = os.stat(place).st_mtime_ns  # noqa: PTH116 - before it is listed
+            with os.scandir(place) as entries:
                 for entry in entries:
                     if not entry.name.startswith("."):
                         with suppress(FileNotFoundError):  # gone since it was listed

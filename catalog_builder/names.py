@@ -133,6 +133,14 @@ def page_address(key: str) -> str:
     return f"/beamtimes/{beamtime}/{kind}s/{name}/"
 
 
+def key_at(address: str) -> str | None:
+    """Give the key of the scan or dataset whose page is at an address; None for other pages."""
+    parts = address.strip("/").split("/")
+    if len(parts) != 4 or parts[0] != "beamtimes" or parts[2] not in ("scans", "datasets"):
+        return None
+    return f"{parts[2][:-1]}:{parts[1]}/{parts[3]}"
+
+
 def proposal_forms(proposal_id: str, proposal_type: str | None, beamtime: str) -> tuple[str, ...]:
     """Give every way people write a proposal: ``20230412``, ``I-20230412``, ``20230412.11017404``."""
     forms = [proposal_id, f"{proposal_id}.{beamtime}"]

@@ -1,11 +1,13 @@
 """Publishing one beamtime: its datasets, pages and index entries, made from its records.
 
-Knows when they are current and in which order they are put in place; does not know how records came about.
+Knows which are current and in which order they are put in place; does not know how records came about.
 """
 
 import hashlib
+import os
 import shutil
-from collections.abc import Collection, Iterator, Sequence
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,14 +17,21 @@ from catalog_builder.config import Settings
 from catalog_builder.errors import CatalogError
 from catalog_builder.files import locked, sweep, write_if_changed
 from catalog_builder.merge import merged
+from catalog_builder.names import key_at
 from catalog_builder.places import Places
+from catalog_builder.plan import Planned, Stamp, planned
 from catalog_builder.records import Beamtime, CuratedDataset, OnDisk, Problem, Scan
 from catalog_builder.recordstore import BEAMTIMES, RecordStore, record_bytes
 from catalog_builder.search import Indexer
-from catalog_builder.search.documents import Document, documents_of
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same records would give other datasets or index entries."""
+
+STEP_SECONDS = 1.0
+"""How long the builder's lock is held at a time, about; others wait for no longer than that."""
+
+KEPT_SCANS = 20_000
+"""Scans whose records are kept in memory for the next time; a watched beamtime is published again and again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +43,20 @@ class Published:
     """Records that could not be loaded."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Step:
+    """What was done while the lock was held once."""
+
+    pages_written: int = 0
+    problems: tuple[Problem, ...] = ()
+    is_last: bool = True
+
+
 class Publisher:
-    """Puts beamtimes on the site and into the index, one at a time, under the builder's lock."""
+    """Puts beamtimes on the site and into the index, one at a time, the builder's lock held for about a second a step.
+
+    Several processes may publish at the same time: what one has done the next finds current.
+    """
 
     def __init__(self, settings: Settings, state: BuildState) -> None:
         self.settings = settings
@@ -45,22 +66,28 @@ class Publisher:
         self.renderer = render.Renderer(settings)
         self.indexer = Indexer(self.places.index)
         self.settings_digest = _settings_digest(settings)
-        self.current = {} if self.indexer.needs_all else state.digests()
+        self._records = _Records(self.store)
+        self._begun_afresh = False
 
-    def publish(self, beamtime: Beamtime, rows: Collection[SourceRow]) -> Published:
-        """Bring a beamtime's pages and index entries up to date, if they are not.
+    def publish(self, beamtime: Beamtime, *, thorough: bool = False) -> Published:
+        """Bring a beamtime's pages and index entries up to date, as far as they are not.
 
-        Parameters
-        ----------
-        rows
-            The sources on disk; scans of the catalogue that are in none of them are on tape.
+        Its scans that no source in the build state gave are no longer on disk. With ``thorough`` each page is looked
+        for, even where nothing suggests that one is missing.
         """
-        digest = self._digest(beamtime, rows)
-        page = self.places.site / "beamtimes" / beamtime.id / "index.html"
-        if self.current.get(beamtime.id) == digest and page.exists():
-            return Published()
-        with locked(self.places.lock):
-            return self._publish(beamtime, rows, digest)
+        written = 0
+        while True:
+            with locked(self.places.lock):
+                step = self._step(beamtime, thorough=thorough)
+            written += step.pages_written
+            if step.is_last:
+                return Published(pages_written=written, problems=step.problems)
+
+    def mark(self, id: str) -> str:
+        """Give what changes when a beamtime would have to be published again, without listing its records or pages."""
+        records = _time_of(self.places.scan_records(id)), _time_of(self.places.beamtime_record(id))
+        previews = _time_of(self.places.previews / id)
+        return f"{self.settings_digest} {records} {previews} {self.state.digest(id)}{self._folder_times(id)}"
 
     def finish(self, beamtimes: Collection[str]) -> None:
         """Say that these are all beamtimes there are, each published: others leave site and index."""
@@ -70,61 +97,131 @@ class Publisher:
                 self.state.forget_beamtime(id)
                 shutil.rmtree(self.places.site / "beamtimes" / id, ignore_errors=True)
             self.indexer.finish()
+            self._begun_afresh = False
 
-    def _publish(self, beamtime: Beamtime, rows: Collection[SourceRow], digest: str) -> Published:
+    def _step(self, beamtime: Beamtime, *, thorough: bool) -> _Step:
+        """Do what can be done in about a second; the last step says so."""
+        self._begin_afresh()
+        rows = self.state.sources(beamtime.id).values()
+        stamps = self._records.stamps(beamtime.id)
+        digest = self._digest(beamtime, rows, stamps)
+        if not thorough and self.state.digest(beamtime.id) == digest + self._folder_times(beamtime.id):
+            return _Step()
         self.state.forget_digest(beamtime.id)
-        scans, problems = self._scans(beamtime.id)
-        on_disk = {key for row in rows for key in row.scans}
-        states: dict[str, OnDisk] = {scan.key: "disk" if scan.key in on_disk else "tape" for scan in scans}
-        datasets = merged(beamtime, scans, states, self.settings)
+        scans, problems = self._records.load(beamtime.id, stamps)
+        datasets = merged(beamtime, scans, _on_disk(scans, rows), self.settings)
         failed = [problem for row in rows if row.failed for problem in row.problems]
-        written = self._write_pages(replace(beamtime, problems=(*beamtime.problems, *failed)), datasets)
-        self.indexer.replace_beamtime(beamtime.id, _documents(beamtime, datasets))
+        told = replace(beamtime, problems=(*beamtime.problems, *failed))
+        plan = list(planned(self.renderer, told, datasets, stamps, self.settings_digest))
+        written, made, is_last = self._make(beamtime.id, plan)
         with self.state.transaction():
+            self.state.put_pages(beamtime.id, {page.address: page.digest for page in made})
             self.state.put_scans(beamtime.id, list(_scan_rows(datasets)))
-            if not problems:  # a damaged record is named at every build until it is mended
-                self.state.put_digest(beamtime.id, digest)
-        return Published(pages_written=written, problems=tuple(problems))
+            if is_last and not problems:  # a damaged record is named at every build until it is mended
+                self.state.put_digest(beamtime.id, digest + self._folder_times(beamtime.id))
+        return _Step(pages_written=written, problems=tuple(problems), is_last=is_last)
 
-    def _scans(self, beamtime: str) -> tuple[list[Scan], list[Problem]]:
-        """Load a beamtime's records; a damaged one costs itself alone."""
-        scans, problems = [], []
-        for name in self.store.scan_names(beamtime):
-            try:
-                scans.append(self.store.scan(f"scan:{beamtime}/{name}"))
-            except CatalogError as exc:
-                what = f"{exc.what}; {exc.remedy}" if exc.remedy else exc.what
-                problems.append(Problem(where=f"{beamtime}/{name}", what=what))
-        return scans, problems
+    def _begin_afresh(self) -> None:
+        """Take nothing for current where the index was lost: pages and entries are made, and remembered, together."""
+        is_afresh = self.indexer.needs_all
+        if is_afresh and not self._begun_afresh:
+            self.state.forget_all_pages()
+        self._begun_afresh = is_afresh
 
-    def _write_pages(self, beamtime: Beamtime, datasets: Sequence[CuratedDataset]) -> int:
-        """Write the pages that differ, and remove those that are no longer made; gives the number written."""
-        expected: set[Path] = set()
-        written = 0
-        for address, content in self._pages(beamtime, datasets):
-            path = self.places.site / address
-            expected.add(path.parent)
-            written += write_if_changed(path, content)
-        _remove_others(self.places.site / "beamtimes" / beamtime.id, expected)
-        for folder in expected:
-            sweep(folder)
-        return written
+    def _make(self, id: str, plan: Sequence[Planned]) -> tuple[int, list[Planned], bool]:
+        """Make pages and entries that are not current until the time is up; then remove those that are made no more.
 
-    def _pages(self, beamtime: Beamtime, datasets: Sequence[CuratedDataset]) -> Iterator[tuple[str, bytes]]:
-        yield from self.renderer.beamtime_pages(beamtime, datasets)
-        for dataset in datasets:
-            yield from self.renderer.dataset_pages(beamtime, dataset)
-            for scan in dataset.scans:
-                yield from self.renderer.scan_pages(beamtime, scan, dataset)
+        Gives the number of files written, the pages made, and whether none is left to make.
+        """
+        before = self.state.pages(id)
+        due = [page for page in plan if before.get(page.address) != page.digest or not self._is_there(page)]
+        gone = before.keys() - {page.address for page in plan}
+        self.state.forget_pages(id, [*(page.address for page in due), *gone])
+        written, made = self._written(due)
+        is_last = len(made) == len(due)
+        removed = [key for address in gone if (key := key_at(address)) is not None] if is_last else []
+        self.indexer.apply((page.document() for page in made if page.document is not None), removed)
+        if is_last:
+            self._remove_others(id, plan)
+        return written, made, is_last
 
-    def _digest(self, beamtime: Beamtime, rows: Collection[SourceRow]) -> str:
+    def _written(self, due: Sequence[Planned]) -> tuple[int, list[Planned]]:
+        written, until = 0, time.monotonic() + STEP_SECONDS
+        made: list[Planned] = []
+        for page in due:
+            if made and time.monotonic() > until:
+                break
+            files = {self.places.site / address: content for address, content in page.pages()}
+            for path, content in files.items():
+                written += write_if_changed(path, content)
+            if page.key is not None:
+                _remove_folders(self.places.site / page.address.strip("/"), {path.parent.name for path in files})
+            made.append(page)
+        return written, made
+
+    def _is_there(self, page: Planned) -> bool:
+        return os.path.exists(f"{self.places.site}{page.address}index.html")  # noqa: PTH110 - a Path each costs 5 µs
+
+    def _remove_others(self, id: str, plan: Sequence[Planned]) -> None:
+        """Remove the folders of pages that are no longer made, whoever made them."""
+        names: dict[str, set[str]] = {"": {"datasets", "scans"}, "datasets": set(), "scans": set()}
+        for page in plan:
+            kind, _, name = page.address.removeprefix(render.beamtime_address(id)).strip("/").rpartition("/")
+            names[kind].add(name)
+        for kind, kept in names.items():
+            _remove_folders(self.places.site / "beamtimes" / id / kind, kept)
+
+    def _folder_times(self, id: str) -> str:
+        """Give the times of a beamtime's folders on the site: they change when a page comes or goes."""
+        folder = self.places.site / "beamtimes" / id
+        return "".join(f" {_time_of(folder / kind)}" for kind in (".", "datasets", "scans"))
+
+    def _digest(self, beamtime: Beamtime, rows: Iterable[SourceRow], stamps: Mapping[str, Stamp]) -> str:
         """Give a digest of all that a beamtime's pages and index entries are made from."""
         digest = hashlib.sha256(self.settings_digest.encode())
         digest.update(record_bytes(BEAMTIMES, beamtime))
-        digest.update(repr(self.store.scan_stamps(beamtime.id)).encode())
+        digest.update(repr(sorted(stamps.items())).encode())
         for row in rows:
-            digest.update(repr((row.path, row.signature, row.settings, row.scans, row.again_at)).encode())
+            failed = row.problems if row.failed else ()
+            digest.update(repr((row.scans, failed)).encode("utf-8", "surrogatepass"))
         return digest.hexdigest()
+
+
+class _Records:
+    """The records of beamtimes published lately, kept in memory while their files stay the same."""
+
+    def __init__(self, store: RecordStore) -> None:
+        self._store = store
+        self._loaded: dict[str, dict[str, tuple[Stamp, Scan]]] = {}
+
+    def stamps(self, beamtime: str) -> dict[str, Stamp]:
+        """Give the stamp of each scan's record file, by key."""
+        found = self._store.scan_stamps(beamtime)
+        return {f"scan:{beamtime}/{name}": (size, time, inode) for name, size, time, inode in found}
+
+    def load(self, beamtime: str, stamps: Mapping[str, Stamp]) -> tuple[list[Scan], list[Problem]]:
+        """Load a beamtime's records; a damaged one costs itself alone."""
+        before = self._loaded.pop(beamtime, {})
+        now: dict[str, tuple[Stamp, Scan]] = {}
+        problems = []
+        for key, stamp in stamps.items():
+            known = before.get(key)
+            if known is None or known[0] != stamp:
+                try:
+                    known = stamp, self._store.scan(key)
+                except CatalogError as exc:
+                    what = f"{exc.what}; {exc.remedy}" if exc.remedy else exc.what
+                    problems.append(Problem(where=key.partition(":")[2], what=what))
+                    continue
+            now[key] = known
+        self._keep(beamtime, now)
+        return [scan for _, scan in now.values()], problems
+
+    def _keep(self, beamtime: str, scans: dict[str, tuple[Stamp, Scan]]) -> None:
+        """Keep these, and of others the ones used last, as far as there is room."""
+        self._loaded[beamtime] = scans
+        while len(self._loaded) > 1 and sum(map(len, self._loaded.values())) > KEPT_SCANS:
+            del self._loaded[next(iter(self._loaded))]
 
 
 def _settings_digest(settings: Settings) -> str:
@@ -132,9 +229,9 @@ def _settings_digest(settings: Settings) -> str:
     return hashlib.sha256(f"{render.digest(settings)} {concerned!r}".encode()).hexdigest()
 
 
-def _documents(beamtime: Beamtime, datasets: Sequence[CuratedDataset]) -> Iterator[Document]:
-    for dataset in datasets:
-        yield from documents_of(beamtime, dataset)
+def _on_disk(scans: Iterable[Scan], rows: Iterable[SourceRow]) -> dict[str, OnDisk]:
+    there = {key for row in rows for key in row.scans}
+    return {scan.key: "disk" if scan.key in there else "tape" for scan in scans}
 
 
 def _scan_rows(datasets: Sequence[CuratedDataset]) -> Iterator[ScanRow]:
@@ -150,10 +247,20 @@ def _scan_rows(datasets: Sequence[CuratedDataset]) -> Iterator[ScanRow]:
             )
 
 
-def _remove_others(folder: Path, expected: set[Path]) -> None:
-    """Remove pages' folders below a beamtime's that hold no page any more."""
-    for kind in ("datasets", "scans", "."):
-        for path in sorted((folder / kind).glob("*/")):
-            is_page = path.is_dir() and path.name not in ("datasets", "scans")
-            if is_page and path not in expected and not any(path in other.parents for other in expected):
-                shutil.rmtree(path, ignore_errors=True)
+def _remove_folders(folder: Path, kept: Collection[str]) -> None:
+    """Remove the folders in a folder of the site that are not among the kept, and what killed writers left."""
+    sweep(folder)
+    try:
+        with os.scandir(folder) as entries:
+            others = [entry.path for entry in entries if entry.name not in kept and entry.is_dir()]
+    except FileNotFoundError:
+        return
+    for path in others:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _time_of(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

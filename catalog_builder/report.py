@@ -4,7 +4,8 @@ Knows terminals and the summary's shape; does not know what the stages are or wh
 """
 
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import IO, Protocol, Self
@@ -19,8 +20,8 @@ from catalog_builder.records import Json, Problem
 NAMED_AT_MOST = 100
 """Problems the summary for people names; the JSON summary and the status page name them all."""
 
-_TALKATIVE_FROM = 1000
-"""Steps from which a stage says on plain lines how far it is, every tenth of the way."""
+SECONDS_SILENT = 30.0
+"""How often a long stage says on plain lines how far it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +88,9 @@ class Reporter(Protocol):
     def stage(self, name: str, total: int | None = None) -> None:
         """Begin a stage of so many steps (None where the number is not known); the one before it is over."""
 
+    def expect(self, n: int) -> None:
+        """Say that the stage has n more steps than was known."""
+
     def advance(self, n: int = 1) -> None:
         """Say that n more steps of the stage are done."""
 
@@ -109,9 +113,11 @@ def reporter(console: Console | None = None) -> Reporter:
 class PlainReporter:
     """Plain lines, for logs and mails from cron."""
 
-    def __init__(self, stream: IO[str] | None = None) -> None:
+    def __init__(self, stream: IO[str] | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
+        self._clock = clock
         self._stage, self._total, self._done = "", 0, 0
+        self._begun = self._said = 0.0
         self._named: set[Problem] = set()
 
     def __enter__(self) -> Self:
@@ -124,12 +130,20 @@ class PlainReporter:
 
     def stage(self, name: str, total: int | None = None) -> None:
         self._stage, self._total, self._done = name, total or 0, 0
-        self.say(name if total is None else f"{name}: {total:,}")
+        self._begun = self._said = self._clock()
+        self.say(f"{name}: {total:,}" if total else name)
+
+    def expect(self, n: int) -> None:
+        self._total += n
 
     def advance(self, n: int = 1) -> None:
-        before, self._done = self._done, self._done + n
-        if self._total >= _TALKATIVE_FROM and before * 10 // self._total < self._done * 10 // self._total:
-            self.say(f"{self._stage}: {self._done:,} of {self._total:,}")
+        self._done += n
+        now = self._clock()
+        if now - self._said >= SECONDS_SILENT:
+            self._said = now
+            rate = self._done / (now - self._begun)
+            left = f", {_duration((self._total - self._done) / rate)} left" if rate and self._total else ""
+            self.say(f"{self._stage}: {self._done:,} of {self._total:,} known, {rate:,.1f} a second{left}")
 
     def problem(self, problem: Problem) -> None:
         self._named.add(problem)
@@ -153,6 +167,7 @@ class BarReporter:
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}", markup=False),
             TimeRemainingColumn(),
             console=console,
             transient=True,
@@ -171,11 +186,16 @@ class BarReporter:
 
     def stage(self, name: str, total: int | None = None) -> None:
         self._end_stage()
-        self._task = self._bars.add_task(one_line(name), total=total)
+        self._task = self._bars.add_task(one_line(name), total=total, rate="")
+
+    def expect(self, n: int) -> None:
+        if self._task is not None:
+            self._bars.update(self._task, total=(self._bars.tasks[0].total or 0) + n)
 
     def advance(self, n: int = 1) -> None:
         if self._task is not None:
-            self._bars.advance(self._task, n)
+            speed = self._bars.tasks[0].speed
+            self._bars.update(self._task, advance=n, rate=f"{speed:,.0f}/s" if speed else "")
 
     def problem(self, problem: Problem) -> None:
         self._named.add(problem)
@@ -194,6 +214,14 @@ class BarReporter:
         if self._task is not None:
             self._bars.remove_task(self._task)
             self._task = None
+
+
+def _duration(seconds: float) -> str:
+    """Give a time as people say it: ``40 s``, ``3 min``, ``2 h 5 min``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _unnamed(problems: Iterable[Problem], named: set[Problem]) -> list[str]:

@@ -4,7 +4,6 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import h5py
 import pytest
 
 from catalog_builder.build import build
-from catalog_builder.buildstate import SourceRow
 from catalog_builder.errors import CatalogError
 from catalog_builder.facets import SearchRequest
 from catalog_builder.places import Places
@@ -208,7 +206,7 @@ def test_a_setting_changed_and_changed_back_around_a_kill_leaves_no_stale_page(
     before = kept(two_beamtimes)
     two_beamtimes.configured(title="Another title")
     with monkeypatch.context() as patched:
-        patched.setattr(Indexer, "replace_beamtime", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(Indexer, "apply", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             run(two_beamtimes)
     two_beamtimes.configured()
@@ -374,10 +372,10 @@ def test_a_beamtime_that_cannot_be_published_costs_itself_alone(
 ) -> None:
     publish = Publisher.publish
 
-    def fails_for_11(self: Publisher, beamtime: Beamtime, rows: Collection[SourceRow]) -> Published:
+    def fails_for_11(self: Publisher, beamtime: Beamtime, **more: bool) -> Published:
         if beamtime.id == "11":
             raise ValueError("a fault of ours")
-        return publish(self, beamtime, rows)
+        return publish(self, beamtime, **more)
 
     monkeypatch.setattr(Publisher, "publish", fails_for_11)
     (problem,) = run(two_beamtimes).problems

@@ -133,14 +133,18 @@ def test_escapes_out_of_files_never_reach_the_terminal(make: Made) -> None:
     assert "a\ufffdb: \ufffd]0;title\ufffd [red]" in stream.getvalue()
 
 
-def test_a_long_stage_says_on_plain_lines_how_far_it_is() -> None:
-    report, stream = in_a_log()
-    report.stage("Reading", 2000)
-    for _ in range(400):
+def test_a_long_stage_says_on_plain_lines_how_far_it_is_and_how_long_it_takes() -> None:
+    clock, stream = iter([0.0, *(float(second) for second in range(1, 400))]), io.StringIO()
+    report = PlainReporter(stream, lambda: next(clock))
+    report.stage("Reading", 0)
+    report.expect(2000)
+    for _ in range(60):
         report.advance(5)
-    lines = stream.getvalue().splitlines()
-    assert lines[:3] == ["Reading: 2,000", "Reading: 200 of 2,000", "Reading: 400 of 2,000"]
-    assert len(lines) == 11
+    assert stream.getvalue().splitlines() == [
+        "Reading",
+        "Reading: 150 of 2,000 known, 5.0 a second, 6 min left",
+        "Reading: 300 of 2,000 known, 5.0 a second, 6 min left",
+    ]
 
 
 def broken_off(report: Reporter) -> None:

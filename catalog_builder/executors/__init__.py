@@ -4,6 +4,7 @@ Knows how work is handed out and what happens when a worker dies; does not know 
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -34,16 +35,21 @@ class Limits:
     """Address space of one worker, bytes."""
 
 
-class Executor(Protocol):
-    """Runs a task over items; results come as they are ready, in no order."""
+class Crew(Protocol):
+    """Workers that stand ready."""
 
-    def run(
-        self, task: Callable[[Item], Result], items: Iterable[Item], limits: Limits
-    ) -> Iterator[Done[Item, Result]]:
-        """Give each item with its result. Takes a few items ahead of the workers, never all of them.
+    def run(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Done[Item, Result]]:
+        """Give each item with its result as it is ready, in no order. Takes a few items ahead, never all of them.
 
         A worker that dies or takes too long costs the item it held; an exception out of the task comes through.
         """
+
+
+class Executor(Protocol):
+    """A way to run tasks."""
+
+    def opened(self, limits: Limits) -> AbstractContextManager[Crew]:
+        """Give workers for as long as the block runs; they are started when there is work, and kept until its end."""
 
 
 EXECUTORS: Registry[Executor] = Registry(

@@ -19,49 +19,64 @@ from itertools import islice
 from multiprocessing.connection import wait as wait_for_sentinels
 from pathlib import Path
 
-from catalog_builder.executors import Done, Item, Limits, Result
+from catalog_builder.executors import Crew, Done, Item, Limits, Result
 
 AHEAD = 4
 """Items in hand for each worker."""
 
 
 class ProcessExecutor:
-    """A pool of processes; one that dies is replaced, and the item it died over is named."""
+    """Pools of processes; a worker that dies is replaced, and the item it died over is named."""
 
-    def run(
-        self, task: Callable[[Item], Result], items: Iterable[Item], limits: Limits
-    ) -> Iterator[Done[Item, Result]]:
+    @contextmanager
+    def opened(self, limits: Limits) -> Iterator[Crew]:
+        """Give a crew whose processes live until the block ends."""
+        crew = _Processes(limits)
+        try:
+            yield crew
+        finally:
+            crew.close()
+
+
+class _Processes:
+    """One pool at a time, begun with the first item and again after a worker died."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._pool: ProcessPoolExecutor | None = None
+
+    def run(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Done[Item, Result]]:
         """Give each item with its result, as they are ready; items a pool died over are tried once more, alone."""
         waiting = iter(items)
         suspects: list[Item] = []
-        while True:
-            lost = yield from _run_pool(task, waiting, limits)
-            if not lost:
-                break
+        while lost := (yield from self._run(task, waiting)):
             suspects += lost
         for item in suspects:
-            if (yield from _run_pool(task, iter([item]), replace(limits, workers=1))):
-                yield Done(item, None)
+            alone = _Processes(replace(self._limits, workers=1))
+            try:
+                if (yield from alone._run(task, iter([item]))):
+                    yield Done(item, None)
+            finally:
+                alone.close()
 
+    def close(self) -> None:
+        """End the workers; nothing is waited for that nobody will take."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
 
-def _run_pool(
-    task: Callable[[Item], Result], items: Iterator[Item], limits: Limits
-) -> Generator[Done[Item, Result], None, list[Item]]:
-    """Run a pool until the items are used up or a worker dies; returns the items then in hand."""
-    context = multiprocessing.get_context("spawn")
-    in_hand: dict[Future[Result], Item] = {}
-    refused: list[Item] = []
-    level = logging.getLogger("catalog_builder").getEffectiveLevel()
-    prepared = (level, limits.memory)
-    with ProcessPoolExecutor(
-        limits.workers, mp_context=context, initializer=_prepare_worker, initargs=prepared
-    ) as pool:
+    def _run(
+        self, task: Callable[[Item], Result], items: Iterator[Item]
+    ) -> Generator[Done[Item, Result], None, list[Item]]:
+        """Run until the items are used up or a worker dies; returns the items then in hand."""
+        in_hand: dict[Future[Result], Item] = {}
+        refused: list[Item] = []
         try:
             while True:
-                for item in islice(items, max(0, limits.workers * AHEAD - len(in_hand))):
+                for item in islice(items, max(0, self._limits.workers * AHEAD - len(in_hand))):
                     refused = [item]
                     with _deaf_to_ctrl_c():
-                        in_hand[pool.submit(_timed, task, item, limits.seconds)] = item
+                        in_hand[self._begun().submit(_timed, task, item, self._limits.seconds)] = item
                     refused = []
                 if not in_hand:
                     return []
@@ -69,12 +84,30 @@ def _run_pool(
                     result = future.result()
                     yield Done(in_hand.pop(future), result)
         except BrokenProcessPool:
+            self.close()
             return [*in_hand.values(), *refused]
         except BaseException:
-            for worker in multiprocessing.active_children():
-                worker.kill()  # what it writes is put in place in one step, or not at all
-            pool.shutdown(wait=False, cancel_futures=True)
+            self._kill()
             raise
+
+    def _begun(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            level = logging.getLogger("catalog_builder").getEffectiveLevel()
+            self._pool = ProcessPoolExecutor(
+                self._limits.workers,
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=_prepare_worker,
+                initargs=(level, self._limits.memory),
+            )
+        return self._pool
+
+    def _kill(self) -> None:
+        """End the workers at once: what they write is put in place in one step, or not at all."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            for worker in list((pool._processes or {}).values()):
+                worker.kill()
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 @contextmanager

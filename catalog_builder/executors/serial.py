@@ -4,17 +4,22 @@ Knows nothing of workers; a task that takes the process down takes the build dow
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
-from catalog_builder.executors import Done, Item, Limits, Result
+from catalog_builder.executors import Crew, Done, Item, Limits, Result
 
 
 class SerialExecutor:
     """Runs everything where it is called: for debuggers and for a handful of items."""
 
-    def run(
-        self, task: Callable[[Item], Result], items: Iterable[Item], limits: Limits
-    ) -> Iterator[Done[Item, Result]]:
-        """Give each item with its result, in order; the limits cannot be enforced on one's own process."""
+    @contextmanager
+    def opened(self, limits: Limits) -> Iterator[Crew]:
+        """Give this process; the limits cannot be enforced on it."""
+        yield _Alone()
+
+
+class _Alone:
+    def run(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Done[Item, Result]]:
         for item in items:
             yield Done(item, task(item))
 

@@ -38,19 +38,30 @@ class Renderer:
     def beamtime_pages(self, beamtime: Beamtime, datasets: Sequence[CuratedDataset]) -> Iterator[Page]:
         """Give a beamtime's page, and more of them where it has over a hundred datasets."""
         ordered = pages.newest_first(datasets)
-        base = addresses.beamtime_address(beamtime.id)
         problems = list(pages.problems_of(ordered))
-        for number, chosen in dealt(ordered):
-            yield self._page(
-                f"{base}{page_name(number)}",
-                "beamtime.html",
-                beamtime=beamtime,
-                rows=[pages.dataset_row(one, self._main_flag) for one in chosen],
-                scans=sum(len(one.scans) for one in ordered),
-                scan_problems=problems[: pages.PROBLEMS],
-                more_problems=max(0, len(problems) - pages.PROBLEMS),
-                pages=pager(number, len(ordered), PER_PAGE, lambda other: f"{base}{page_name(other)}"),
-            )
+        for number, _ in dealt(ordered):
+            yield self.beamtime_page(beamtime, ordered, problems, number)
+
+    def beamtime_page(
+        self,
+        beamtime: Beamtime,
+        ordered: Sequence[CuratedDataset],
+        problems: Sequence[pages.ScanProblem],
+        number: int,
+    ) -> Page:
+        """Give one of a beamtime's pages, counted from 1; its datasets come newest first."""
+        base = addresses.beamtime_address(beamtime.id)
+        chosen = ordered[(number - 1) * PER_PAGE : number * PER_PAGE]
+        return self._page(
+            f"{base}{page_name(number)}",
+            "beamtime.html",
+            beamtime=beamtime,
+            rows=[pages.dataset_row(one, self._main_flag) for one in chosen],
+            scans=sum(len(one.scans) for one in ordered),
+            scan_problems=problems[: pages.PROBLEMS],
+            more_problems=max(0, len(problems) - pages.PROBLEMS),
+            pages=pager(number, len(ordered), PER_PAGE, lambda other: f"{base}{page_name(other)}"),
+        )
 
     def dataset_pages(self, beamtime: Beamtime, dataset: CuratedDataset) -> Iterator[Page]:
         """Give a dataset's page, more of them where it has over a hundred scans, and its JSON."""

@@ -8,9 +8,9 @@ merges, which would leave columns behind, and its commit could not switch them i
 one manifest, replaced in one step, that names the segments which count and the documents in them that no longer do.
 """
 
-from catalog_builder.search.documents import Document, documents_of
+from catalog_builder.search.documents import DatasetDocuments, Document, documents_of
 from catalog_builder.search.indexer import Indexer
 from catalog_builder.search.query import QueryMistake
 from catalog_builder.search.searcher import Searcher
 
-__all__ = ["Document", "Indexer", "QueryMistake", "Searcher", "documents_of"]
+__all__ = ["DatasetDocuments", "Document", "Indexer", "QueryMistake", "Searcher", "documents_of"]

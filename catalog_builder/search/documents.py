@@ -72,19 +72,33 @@ def number_name(name: str) -> str:
     return _UNASKABLE.sub("_", folded(name))
 
 
-def documents_of(beamtime: Beamtime, dataset: CuratedDataset) -> list[Document]:
-    """Give the documents of a dataset and of each scan in it.
+class DatasetDocuments:
+    """The documents of a dataset and of each scan in it.
 
     A scan carries the words that belong to its dataset and beamtime as well, so that it alone tells whether
     it, and with it its dataset, satisfies a query.
     """
-    of_scans = {word for scan in dataset.scans for word in scan.keywords}
-    own = tuple(word for word in dataset.facts.keywords if word not in of_scans)
-    shared = _shared_texts(beamtime, dataset)
-    return [
-        _of_dataset(beamtime, dataset, shared),
-        *(_of_scan(beamtime, dataset, scan, own, shared) for scan in dataset.scans),
-    ]
+
+    def __init__(self, beamtime: Beamtime, dataset: CuratedDataset) -> None:
+        self._beamtime = beamtime
+        self._dataset = dataset
+        of_scans = {word for scan in dataset.scans for word in scan.keywords}
+        self.own_keywords = tuple(word for word in dataset.facts.keywords if word not in of_scans)
+        self._shared = _shared_texts(beamtime, dataset)
+
+    def of_dataset(self) -> Document:
+        """Give the dataset's own document."""
+        return _of_dataset(self._beamtime, self._dataset, self._shared)
+
+    def of_scan(self, scan: CuratedScan) -> Document:
+        """Give the document of a scan in the dataset."""
+        return _of_scan(self._beamtime, self._dataset, scan, self.own_keywords, self._shared)
+
+
+def documents_of(beamtime: Beamtime, dataset: CuratedDataset) -> list[Document]:
+    """Give the documents of a dataset and of each scan in it."""
+    made = DatasetDocuments(beamtime, dataset)
+    return [made.of_dataset(), *(made.of_scan(scan) for scan in dataset.scans)]
 
 
 def _shared_texts(beamtime: Beamtime, dataset: CuratedDataset) -> dict[str, tuple[str, ...]]:
