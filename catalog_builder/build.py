@@ -9,13 +9,14 @@ import os
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from catalog_builder import discover, intake
 from catalog_builder.buildstate import BuildState, SourceRow, Sweep
 from catalog_builder.config import Settings
-from catalog_builder.discover import BeamtimeFolder, Found, FoundFile, Source
+from catalog_builder.currency import Identity, identities, identity_of, why_stale
+from catalog_builder.discover import BeamtimeFolder, Found, Source
 from catalog_builder.errors import CatalogError, did_you_mean
 from catalog_builder.executors import EXECUTORS, Crew, Limits
 from catalog_builder.facts import beamtime_record
@@ -26,7 +27,7 @@ from catalog_builder.publish import Publisher
 from catalog_builder.readers import READERS
 from catalog_builder.records import Beamtime, Problem
 from catalog_builder.recordstore import RecordStore
-from catalog_builder.report import BuildSummary, Reporter
+from catalog_builder.report import BuildSummary, Counts, Reporter
 
 MASS = 3
 """Beamtimes whose raw data may be gone at once without being doubted, and one more, where they are not the most."""
@@ -54,16 +55,6 @@ class Walked:
     """Stale sources that are not taken in yet."""
     is_thorough: bool = False
     """True once a week: each page is looked for too."""
-
-
-@dataclass(slots=True)
-class Counts:
-    """What this run did, as it goes."""
-
-    read: int = 0
-    current: int = 0
-    removed: int = 0
-    pages_written: int = 0
 
 
 def build(
@@ -212,7 +203,7 @@ class Run:
             if self._is_quiet(folder):
                 continue
             walked = self.under_way[folder.id] = self._walked(folder)
-            kept = self._kept_keys(folder.id) if walked.stale else set()
+            kept = self.store.kept_keys(folder.id) if walked.stale else set()
             for source in walked.stale:
                 row = walked.rows.get(source.path)
                 before = row if self._is_kept(row, kept) else None
@@ -245,9 +236,14 @@ class Run:
 
     def _walked(self, folder: BeamtimeFolder) -> Walked:
         """Walk a beamtime's folder and say which of its sources must be taken in."""
-        sweep, rows, found = self.state.sweep(folder.id), self.state.sources(folder.id), self._walk(folder)
-        kept = self._kept_keys(folder.id)
-        stale = [source for source in found.sources if not self._is_current(source, rows.get(source.path), kept)]
+        sweep, rows, found = self.state.sweep(folder.id), self.state.sources(folder.id), walk(folder, self.settings)
+        kept = self.store.kept_keys(folder.id)
+        digest, now = self.builder.intake_digest, self.now
+        stale = [
+            source
+            for source in found.sources
+            if why_stale(source, rows.get(source.path), settings=digest, records=kept, now=now)
+        ]
         there = {source.path for source in found.sources}
         current = there - {source.path for source in stale}
         counts = self.counts[folder.id] = Counts()
@@ -263,29 +259,6 @@ class Run:
             vanished=[] if is_doubted else [p for p in rows if p not in there and not found.is_unseen(p)],
             waiting=len(stale),
             is_thorough=sweep is None or self._is_due(sweep),
-        )
-
-    def _walk(self, folder: BeamtimeFolder) -> Found:
-        readers = [READERS.get(name) for name in self.settings.readers]
-        suffixes: dict[str, tuple[str, ...]] = {}
-        for reader in readers:
-            for suffix in reader.suffixes:
-                suffixes[suffix] = (*suffixes.get(suffix, ()), reader.name)
-        whole = frozenset(reader.name for reader in readers if reader.keeps_suffix)
-        return discover.Walk(folder, self.settings.beamtimes, suffixes, whole).run()
-
-    def _kept_keys(self, id: str) -> set[str]:
-        """Give the keys of the scans that have a record; none where the previews are gone as a whole."""
-        if not (self.places.previews / id).is_dir():
-            return set()
-        return {f"scan:{id}/{name}" for name in self.store.scan_names(id)}
-
-    def _is_current(self, source: Source, row: SourceRow | None, records: Set[str]) -> bool:
-        return (
-            row is not None
-            and (row.again_at is None or self.now.timestamp() < row.again_at)
-            and row.signature == source.signature
-            and self._is_kept(row, records)
         )
 
     def _is_kept(self, row: SourceRow | None, records: Set[str]) -> bool:
@@ -335,7 +308,8 @@ class Run:
         if self.under_way and time.monotonic() - self.published_at > SECONDS_UNSEEN:
             id, walked = next(iter(self.under_way.items()))
             with self._costing_itself_alone(id):
-                self.publisher.publish(self._record_of(walked))
+                published = self.publisher.publish(self._record_of(walked))
+                self.counts[id].pages_written += published.pages_written
             self.published_at = time.monotonic()
 
     def _publish_walked(self, walked: Walked) -> None:
@@ -431,7 +405,9 @@ class Run:
         thorough: bool = False,
     ) -> None:
         published = self.publisher.publish(beamtime, thorough=thorough)
-        self.counts[beamtime.id].pages_written += published.pages_written
+        counts = self.counts[beamtime.id]
+        counts.pages_written += published.pages_written
+        counts.failed = sum(row.failed for row in rows)
         of_sources = [problem for row in rows for problem in row.problems]
         listed = self.problems.setdefault(beamtime.id, [])
         listed += [*beamtime.problems, *problems, *of_sources, *published.problems]
@@ -459,6 +435,7 @@ class Run:
             datasets=datasets,
             pages_written=sum(each.pages_written for each in self.counts.values()),
             seconds=seconds,
+            beamtimes=self.counts,
             problems=tuple(problem for id in sorted(self.problems) for problem in self.problems[id]),
         )
         self._write_status(summary)
@@ -474,6 +451,8 @@ class Run:
             "built": datetime.now(UTC).isoformat(timespec="seconds"),
             "seconds": round(summary.seconds, 3),
             "summary": {**summary.as_json(), "problems": len(problems)},
+            "beamtimes": {id: asdict(counts) for id, counts in sorted(self.counts.items())},
+            "newer_on_disk": self.state.to_be_read_again(),
             "problems": problems,
         }
         write_if_changed(
@@ -481,18 +460,15 @@ class Run:
         )
 
 
-Identity = tuple[int, int, int]
-"""Inode, size and time (ns) of a file: a file that is renamed keeps them."""
-
-
-def identity_of(file: FoundFile) -> Identity:
-    """Give what a file keeps when it is renamed."""
-    return file.inode, file.size, file.mtime_ns
-
-
-def identities(row: SourceRow) -> set[Identity]:
-    """Give the identities of a source's files when they were read last."""
-    return {(inode, size, mtime_ns) for _, size, mtime_ns, inode in json.loads(row.signature)["files"]}
+def walk(folder: BeamtimeFolder, settings: Settings) -> Found:
+    """Walk a beamtime's folder for what the configured readers read."""
+    readers = [READERS.get(name) for name in settings.readers]
+    suffixes: dict[str, tuple[str, ...]] = {}
+    for reader in readers:
+        for suffix in reader.suffixes:
+            suffixes[suffix] = (*suffixes.get(suffix, ()), reader.name)
+    whole = frozenset(reader.name for reader in readers if reader.keeps_suffix)
+    return discover.Walk(folder, settings.beamtimes, suffixes, whole).run()
 
 
 def _died(task: Task) -> Taken:

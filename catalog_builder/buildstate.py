@@ -300,6 +300,14 @@ class BuildState:
         sql = "SELECT 1 FROM source WHERE beamtime = ? AND again_at IS NOT NULL LIMIT 1"
         return self._db.execute(sql, (beamtime,)).fetchone() is not None
 
+    def to_be_read_again(self) -> dict[str, list[str]]:
+        """Give the sources that are newer on disk than in the catalogue, or still being written: paths by beamtime."""
+        found: dict[str, list[str]] = {}
+        sql = "SELECT beamtime, path FROM source WHERE again_at IS NOT NULL ORDER BY beamtime, path"
+        for beamtime, path in self._db.execute(sql):
+            found.setdefault(beamtime, []).append(path)
+        return found
+
     def sources_with_scans(self, beamtime: str) -> int:
         """Give the number of a beamtime's sources that hold scans, or failed."""
         sql = "SELECT count(*) FROM source WHERE beamtime = ? AND (scans != '[]' OR failed)"

@@ -8,6 +8,7 @@ import logging
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from catalog_builder.database import Database
 from catalog_builder.demo import house
 from catalog_builder.errors import CatalogError
 from catalog_builder.executors import EXECUTORS
+from catalog_builder.explain import explained
 from catalog_builder.facets import SearchResult, request_from
 from catalog_builder.files import write_if_changed
 from catalog_builder.places import Places
@@ -97,13 +99,26 @@ def _settings(config_file: Path | None) -> Settings:
 @click.option("--beamtime", "beamtimes", multiple=True, metavar="ID", help="Only this beamtime; may be repeated.")
 @click.option("--executor", metavar="NAME", help="Overrides the setting 'executor': processes or serial.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON summary on standard output.")
-def build(config_file: Path | None, beamtimes: Sequence[str], executor: str | None, as_json: bool) -> None:
+@click.option("--gone", is_flag=True, help="Believe that the raw data of most beamtimes went to tape at once.")
+@click.option("--explain", metavar="KEY", help="Build nothing; say why a scan or dataset is or is not current.")
+def build(
+    config_file: Path | None,
+    beamtimes: Sequence[str],
+    executor: str | None,
+    as_json: bool,
+    gone: bool,
+    explain: str | None,
+) -> None:
     """Bring the catalogue up to date. Exit status 1 means: built, with problems, and they are named."""
     settings = _settings(config_file)
+    if explain is not None:
+        for line in explained(settings, explain, datetime.now(UTC)):
+            click.echo(one_line(line))
+        return
     if executor:
         settings = settings.model_copy(update={"executor": executor})
     with reporter() as progress:
-        summary = build_catalogue(settings, progress, chosen=beamtimes)
+        summary = build_catalogue(settings, progress, chosen=beamtimes, believe_gone=gone)
         progress.summary(summary)
     if as_json:
         click.echo(json.dumps(summary.as_json()))

@@ -108,18 +108,30 @@ class Publisher:
         if not thorough and self.state.digest(beamtime.id) == digest + self._folder_times(beamtime.id):
             return _Step()
         self.state.forget_digest(beamtime.id)
-        scans, problems = self._records.load(beamtime.id, stamps)
-        datasets = merged(beamtime, scans, _on_disk(scans, rows), self.settings)
-        failed = [problem for row in rows if row.failed for problem in row.problems]
-        told = replace(beamtime, problems=(*beamtime.problems, *failed))
-        plan = list(planned(self.renderer, told, datasets, stamps, self.settings_digest))
+        datasets, plan, problems = self._planned(beamtime, rows, stamps)
         written, made, is_last = self._make(beamtime.id, plan)
         with self.state.transaction():
             self.state.put_pages(beamtime.id, {page.address: page.digest for page in made})
             self.state.put_scans(beamtime.id, list(_scan_rows(datasets)))
             if is_last and not problems:  # a damaged record is named at every build until it is mended
                 self.state.put_digest(beamtime.id, digest + self._folder_times(beamtime.id))
-        return _Step(pages_written=written, problems=tuple(problems), is_last=is_last)
+        return _Step(pages_written=written, problems=problems, is_last=is_last)
+
+    def plan(self, beamtime: Beamtime) -> list[Planned]:
+        """Give all pages of a beamtime as they would be made now."""
+        rows = self.state.sources(beamtime.id).values()
+        return self._planned(beamtime, rows, self._records.stamps(beamtime.id))[1]
+
+    def _planned(
+        self, beamtime: Beamtime, rows: Collection[SourceRow], stamps: Mapping[str, Stamp]
+    ) -> tuple[list[CuratedDataset], list[Planned], tuple[Problem, ...]]:
+        """Give a beamtime's datasets, the plan of its pages, and the records that cannot be loaded."""
+        scans, problems = self._records.load(beamtime.id, stamps)
+        datasets = merged(beamtime, scans, _on_disk(scans, rows), self.settings)
+        failed = [problem for row in rows if row.failed for problem in row.problems]
+        told = replace(beamtime, problems=(*beamtime.problems, *failed))
+        plan = list(planned(self.renderer, told, datasets, stamps, self.settings_digest))
+        return datasets, plan, tuple(problems)
 
     def _begin_afresh(self) -> None:
         """Take nothing for current where the index was lost: pages and entries are made, and remembered, together."""

@@ -5,8 +5,8 @@ Knows terminals and the summary's shape; does not know what the stages are or wh
 
 import sys
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from types import TracebackType
 from typing import IO, Protocol, Self
 
@@ -20,8 +20,22 @@ from catalog_builder.records import Json, Problem
 NAMED_AT_MOST = 100
 """Problems the summary for people names; the JSON summary and the status page name them all."""
 
+BEAMTIMES_NAMED = 30
+"""Beamtimes the summary for people tells of one by one."""
+
 SECONDS_SILENT = 30.0
 """How often a long stage says on plain lines how far it is."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Counts:
+    """What a run did for one beamtime, as it goes; sources, but for the last."""
+
+    read: int = 0
+    current: int = 0
+    removed: int = 0
+    failed: int = 0
+    pages_written: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +58,8 @@ class BuildSummary:
     seconds: float = 0.0
     problems: tuple[Problem, ...] = ()
     """Everything that is wrong now, whether found in this run or before."""
+    beamtimes: Mapping[str, Counts] = field(default_factory=dict)
+    """What was done for each beamtime that was looked at, by id."""
 
     @property
     def exit_status(self) -> int:
@@ -52,7 +68,7 @@ class BuildSummary:
 
     def as_json(self) -> dict[str, Json]:
         """Give what ``build --json`` prints; the names are fixed."""
-        numbers = {name: value for name, value in asdict(self).items() if name != "problems"}
+        numbers = {name: value for name, value in asdict(self).items() if name not in ("problems", "beamtimes")}
         named: list[Json] = [{"where": problem.where, "what": problem.what} for problem in self.problems]
         return {**numbers, "seconds": round(self.seconds, 3), "problems": named}
 
@@ -74,6 +90,22 @@ class BuildSummary:
             table.add_row(f"{count:,}", words)
         table.add_row(f"{self.seconds:.1f}", "seconds")
         return table
+
+
+def _by_beamtime(summary: BuildSummary) -> Table | None:
+    """Give the table of the beamtimes for which something was done, or that have sources nothing can be read of."""
+    told = {id: c for id, c in summary.beamtimes.items() if c.read or c.removed or c.failed or c.pages_written}
+    if not told:
+        return None
+    table = Table(box=None, pad_edge=False)
+    table.add_column("beamtime")
+    for name in ("read", "current", "removed", "failed", "pages"):
+        table.add_column(name, justify="right")
+    for id, counts in sorted(told.items())[:BEAMTIMES_NAMED]:
+        table.add_row(one_line(id), *(f"{number:,}" for number in asdict(counts).values()))
+    if len(told) > BEAMTIMES_NAMED:
+        table.add_row(f"… and {len(told) - BEAMTIMES_NAMED:,} more")
+    return table
 
 
 class Reporter(Protocol):
@@ -155,7 +187,10 @@ class PlainReporter:
     def summary(self, summary: BuildSummary) -> None:
         for line in _unnamed(summary.problems, self._named):
             self.say(line)
-        Console(file=self._stream or sys.stderr, width=80).print(summary.as_table())
+        console = Console(file=self._stream or sys.stderr, width=80)
+        if (table := _by_beamtime(summary)) is not None:
+            console.print(table)
+        console.print(summary.as_table())
 
 
 class BarReporter:
@@ -208,6 +243,8 @@ class BarReporter:
         self._end_stage()
         for line in _unnamed(summary.problems, self._named):
             self._console.print(Text(line, style="yellow"), soft_wrap=True)
+        if (table := _by_beamtime(summary)) is not None:
+            self._console.print(table)
         self._console.print(summary.as_table())
 
     def _end_stage(self) -> None:

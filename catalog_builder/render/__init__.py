@@ -3,7 +3,7 @@
 Knows templates, their addresses and words; does not know where records lie, who may see a page, or the network.
 """
 
-from catalog_builder.render.addresses import beamtime_address
+from catalog_builder.render.addresses import beamtime_address, site_path
 from catalog_builder.render.environment import digest
 from catalog_builder.render.pages import newest_first, problems_of
 from catalog_builder.render.paging import dealt, page_name
@@ -22,4 +22,5 @@ __all__ = [
     "newest_first",
     "page_name",
     "problems_of",
+    "site_path",
 ]

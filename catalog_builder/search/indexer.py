@@ -78,6 +78,12 @@ class Indexer:
         self._refresh()
         return sum(part.alive for part in self._generation.parts)
 
+    def __contains__(self, key: object) -> bool:
+        self._refresh()
+        return isinstance(key, str) and any(
+            self._alive(part)[number] for part in self._generation.parts for number in self._opened(part).find([key])
+        )
+
     def finish(self) -> None:
         """Say that everything was added once; and merge small segments."""
         self.merge()
