@@ -6,7 +6,7 @@ Knows formats; does not know beamtimes, previews or where results are kept.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from zoneinfo import ZoneInfo
 
 from catalog_builder.registry import Registry
@@ -42,6 +42,17 @@ class Reader(Protocol):
 
         What is damaged becomes a Problem of its Reading, and reading goes on behind it. Raises CatalogError
         where nothing can be understood.
+        """
+
+
+@runtime_checkable
+class ResumingReader(Protocol):
+    """A reader that can go on in a file that only grew since it was read."""
+
+    def resume(self, path: Path, surroundings: Surroundings, bookmark: str) -> Iterator[Reading] | None:
+        """Give the scans from the bookmarked one on, just as ``read`` gives them; None where the bookmark fits no more.
+
+        Only what stands behind the bookmark is read. Raises CatalogError where the file cannot be.
         """
 
 
