@@ -49,6 +49,8 @@ _NAME_TABLES = frozenset({"O", "o", "H"})
 _POINT_NUMBER = frozenset({"pt_no", "#pt no", "point_nb"})
 _LONGEST_LINE = 1 << 20
 """Bytes; a longer line is read as several."""
+_NAMES_A_LINE = 8
+"""Of ``#O``, as SPEC writes it."""
 _MOST_RUNS = 500
 """Runs of scan numbers up to which a bookmark stays short; scans behind more of them have none."""
 
@@ -481,7 +483,9 @@ def _end(started: datetime | None, columns: tuple[Column, ...]) -> datetime | No
 def _positioners(notes: _Notes, complaints: Complaints) -> dict[str, float]:
     """Give where everything stood: ``#O``/``#P``, then the numbers of ``#H``/``#V``.
 
-    A shorter ``#P`` line keeps the names it has values for; of a longer one nobody knows which value is whose.
+    A shorter ``#P`` line keeps the names it has values for; of a longer one nobody knows which value is whose, nor
+    where ``#O`` has more names than the eight SPEC writes a line: one of them has two blanks in it
+    (``#O5 Mono  piz  POWDERmono …``).
     """
     positioners: dict[str, float] = {}
     positions = sorted(notes.values.get("P", {}).items())
@@ -495,7 +499,7 @@ def _positioners(notes: _Notes, complaints: Complaints) -> dict[str, float]:
             names = single if len(single) == len(words) else names
         if len(names) != len(words):
             complaints.add(f"#P{order} has {len(words)} values, but #O{order} has {len(names)} names", at)
-        if len(words) > len(names):
+        if len(words) > len(names) or len(words) < len(names) > _NAMES_A_LINE:
             continue
         for name, word in zip(names, words, strict=False):
             _place(positioners, name, word, at, complaints)
@@ -577,13 +581,18 @@ def _labels(block: _Block, notes: _Notes, complaints: Complaints) -> list[str]:
 
 def _told_apart(columns: list[Column]) -> tuple[Column, ...]:
     """Leave out a column SPEC repeats (the counter of a plot comes last again) and tell others apart."""
-    kept: list[Column] = []
+    names = [column.name for column in columns]
+    if len(set(names)) == len(names):
+        return tuple(columns)
+    kept: dict[str, list[Column]] = {}
     for column in columns:
-        same = (c for c in kept if c.name == column.name)
-        if not any(np.array_equal(c.values, column.values, equal_nan=True) for c in same):
-            kept.append(column)
-    names = unique_names([column.name for column in kept])
-    return tuple(Column(name=name, values=column.values) for name, column in zip(names, kept, strict=True))
+        alike = kept.setdefault(column.name, [])
+        if not any(np.array_equal(c.values, column.values, equal_nan=True) for c in alike):
+            alike.append(column)
+    left = {id(column) for alike in kept.values() for column in alike}
+    told = [column for column in columns if id(column) in left]
+    names = unique_names([column.name for column in told])
+    return tuple(Column(name=name, values=column.values) for name, column in zip(names, told, strict=True))
 
 
 def _axes(command: Command, columns: tuple[Column, ...], tables: _Names) -> tuple[str, ...]:

@@ -183,6 +183,13 @@ def test_of_unequal_names_and_positions_no_value_is_given_to_a_wrong_name(tmp_pa
     assert [p.what for p in more.problems] == ["#P0 has 4 values, but #O0 has 3 names"]
 
 
+def test_a_name_with_two_blanks_in_it_gives_no_value_to_a_wrong_name(tmp_path: Path) -> None:
+    names = "#O0 Mono  piz  b  c  d  e  f  g  h\n#O1 x\n"
+    (scan,) = read(tmp_path, HEADER + SCAN.replace("#P0 10 20 -0.5", f"{names}#P0 1 2 3 4 5 6 7 8\n#P1 9"))
+    assert scan.positioners == {"x": 9.0}
+    assert [p.what for p in scan.problems] == ["#P0 has 8 values, but #O0 has 9 names"]
+
+
 def test_positions_nobody_names_are_one_problem(tmp_path: Path) -> None:
     (scan,) = read(tmp_path, SCAN.replace("#P0 10 20 -0.5", "#P0 10 20 -0.5\n#P1 5 6"))
     assert [p.what for p in scan.problems] == ["the positions of #P have no names, there is no #O line"]
