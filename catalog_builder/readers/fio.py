@@ -121,9 +121,8 @@ class FioReader:
 
     def recognises(self, head: bytes) -> bool:
         """Tell a ``.fio`` by its section marks, or by nothing but ``!`` comments so far."""
-        if b"\0" in head:
-            return False
-        lines = [_HASH.sub("", line).strip() for line in head.decode("latin-1").splitlines()]
+        text = head.partition(b"\0")[0]  # a crash may leave zeros behind good lines
+        lines = [_HASH.sub("", line).strip() for line in text.decode("latin-1").splitlines()]
         written = [line for line in lines if line]
         if any(_SECTION.match(line) for line in written):
             return bool(written[0].startswith("!") or _SECTION.match(written[0]))

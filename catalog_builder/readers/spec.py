@@ -139,9 +139,7 @@ class SpecReader:
 
     def recognises(self, head: bytes) -> bool:
         """Tell a SPEC file by a numbered ``#S`` line, or by ``#F`` with another line of a file's header."""
-        head = inflated(head)
-        if b"\0" in head:
-            return False
+        head = inflated(head).partition(b"\0")[0]  # a crash may leave zeros behind good scans
         if _SCAN_LINE.search(head):
             return True
         return bool(_FILE_LINE.search(head)) and len(_HEAD_LINE.findall(head)) > 1
