@@ -6,6 +6,9 @@ It parses the text itself. ``silx.io.specfile`` reads the same scans and values 
 prints about broken lines to standard output and leaves them out, reads ``nan`` as 0, and of rows wrapped as
 ``#N 15 8`` says gives eight columns; a build needs the whole of them, the line's number, and a quiet output.
 
+Files packed with gzip or bzip2 are read as they stand, a bounded part of them. Each scan of a file that is not
+packed carries a bookmark, from which ``resume`` reads on when the file only grew.
+
 Sources: SPEC manual, "scans" and ``scans.mac`` (``#S #D #T #M #G #Q #P #N #L #C @A``), ``user_*`` lines of
 macros at the APS (``#H``/``#V``), ``#MD`` of Bluesky, sardana ``macroserver/recorders/storage.py``
 (``SPEC_FileRecorder``: header of each scan behind its ``#S``, columns ``Pt_No`` and ``dt``).
@@ -310,9 +313,9 @@ class _Blocks:
 
 
 def _row_or_spectrum(block: _Block, at: int, line: str) -> None:
-    if line.startswith("@") or block.spectra.goes_on:
+    if line[0] == "@" or block.spectra.goes_on:
         block.spectra.take(at, line)
-    else:
+    elif not line.isspace():
         block.lines.append((at, line))
 
 
@@ -339,8 +342,11 @@ def _notes(block: _Block, complaints: Complaints, zone: ZoneInfo) -> _Notes:
     notes = _Notes(names=own, user=block.header.user)
     for at, line in block.lines:
         if line[0] != "#":
+            if "#" not in line:
+                notes.rows.append(_Row(at, line.split(), line[-1] == " "))
+                continue
             line = _row_line(notes, at, line)
-        if line and (match := _NUMBERED.match(line)):
+        if match := _NUMBERED.match(line):
             _scan_line(notes, at, match[1], match[2], (match[3] or "").strip(), complaints, zone)
     for letter, table in block.header.names.tables.items():
         own.tables.setdefault(letter, table)
@@ -348,13 +354,13 @@ def _notes(block: _Block, complaints: Complaints, zone: ZoneInfo) -> _Notes:
 
 
 def _row_line(notes: _Notes, at: int, line: str) -> str:
-    """Take a row; gives what stands behind it where an abort broke it: ``24.4121 48916#C Wed … Scan aborted``."""
+    """Take a row that an abort broke; gives what stands behind it: ``24.4121 48916#C Wed … Scan aborted``."""
     row, mark, behind = line.partition("#")
     words = row.split()
-    if mark and not row.endswith(" "):
+    if not row.endswith(" "):
         del words[-1:]
     if words:
-        notes.rows.append(_Row(at, words, unfinished=not mark and line.endswith(" ")))
+        notes.rows.append(_Row(at, words, unfinished=False))
     return mark + behind
 
 

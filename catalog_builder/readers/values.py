@@ -136,7 +136,8 @@ class Table:
                 self._cells.append(_cell(word))
                 if math.isnan(self._cells[-1]) and not absent(word):
                     bad.append(at)
-        self._cells.extend([math.nan] * (self._width - len(words)))
+        if len(words) < self._width:
+            self._cells.extend([math.nan] * (self._width - len(words)))
         return bad
 
     def columns(self) -> list[Floats]:
