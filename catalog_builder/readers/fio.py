@@ -121,9 +121,11 @@ class FioReader:
 
     def recognises(self, head: bytes) -> bool:
         """Tell a ``.fio`` by its section marks, or by nothing but ``!`` comments so far."""
-        text = head.partition(b"\0")[0]  # a crash may leave zeros behind good lines
+        text, zero, _ = head.partition(b"\0")  # a crash may leave zeros behind good lines
         lines = [_HASH.sub("", line).strip() for line in text.decode("latin-1").splitlines()]
         written = [line for line in lines if line]
+        if zero and all(line.startswith("!") or _SECTION.match(line) for line in written):
+            return False
         if any(_SECTION.match(line) for line in written):
             return bool(written[0].startswith("!") or _SECTION.match(written[0]))
         return bool(written) and all(line.startswith("!") for line in written)

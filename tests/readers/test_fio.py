@@ -293,3 +293,12 @@ def test_python_s_way_of_writing_large_numbers_is_no_number(tmp_path: Path) -> N
     assert reading.parameters["chi"] == "4_5"
     assert np.isnan(column(reading, "eiger_roi1")[0])
     assert [p.what for p in reading.problems] == ["'1_0' in column 'eiger_roi1' is no number"]
+
+
+def test_zeros_a_crash_left_behind_good_lines_cost_no_more_than_themselves(tmp_path: Path) -> None:
+    content = SARDANA[: SARDANA.index(" 1.0 30")].encode() + bytes(64)
+    assert READER.recognises(content[:4096])
+    reading = read(tmp_path, content)
+    assert (reading.sample, column(reading, "timestamp")[:2]) == ("DPPC monolayer", [0.5, 1.0])
+    assert reading.state == "running"
+    assert not READER.recognises(b"!\n%c\n\0\0\n%d\n")
