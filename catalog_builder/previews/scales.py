@@ -123,6 +123,14 @@ def _exponent(largest: float) -> int:
     return 3 * math.floor(math.log10(largest) / 3)
 
 
+def written(value: float, span: float, digits: int = 4) -> str:
+    """Write a number as exactly as so many digits of a span are: 9.35 on an axis of 0.5, 9.346 of 0.05."""
+    places = digits - 1 - math.floor(math.log10(span)) if span > 0 and math.isfinite(span) else digits
+    if not 0 <= places <= 12 or abs(value) >= 1e9:
+        return f"{value:.6g}".replace("-", "−")
+    return _written(value, places)
+
+
 def _written(value: float, places: int) -> str:
     text = f"{value:.{places}f}"
     return text.lstrip("-").replace("-", "−") if float(text) == 0 else text.replace("-", "−")
