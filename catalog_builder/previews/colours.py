@@ -69,8 +69,12 @@ def colour_bar(sheet: Sheet, left: int, beside: Panel, scale: Scale, label: tupl
     """Draw what the colours mean, right of a panel."""
     ramp = np.broadcast_to(VIRIDIS[::-1, None], (LEVELS, 1, 3))
     sheet.image(left, LARGE[1] - beside.top, stretched(ramp, beside.height, BAR_WIDTH))
+    free = -np.inf
     for place, words in scale.ticks:
         y = beside.bottom + (place - scale.low) / (scale.high - scale.low) * beside.height
+        if y < free:
+            continue
+        free = y + TICK_SIZE + 2
         sheet.text(left + BAR_WIDTH + 8, y, words, TICK_SIZE, SOFT, up="center")
     middle = (beside.bottom + beside.top) / 2
     words = fitted(scale.label(*label), LABEL_SIZE, beside.height + 60)

@@ -16,6 +16,8 @@ from catalog_builder.previews.sheet import LARGE, MASKED, SMALL, Pixels, blank, 
 from catalog_builder.signals import Floats
 
 ROOM = Panel(left=134, bottom=94, right=728, top=444)
+"""Below the second row of words; without one there is more."""
+WHOLE_ROOM = Panel(left=134, bottom=94, right=728, top=474)
 LARGEST_ASPECT = 5.0
 """Beyond it two axes of one unit are not drawn to one scale: a strip would show nothing."""
 
@@ -50,7 +52,8 @@ def draw_large(heat: Heat) -> bytes:
     """Draw the picture with scales and words."""
     (left, right), (low, high) = heat.across, heat.up
     aspect = (high - low) / (right - left)
-    panel = within(ROOM, aspect) if heat.to_scale and 1 / LARGEST_ASPECT <= aspect <= LARGEST_ASPECT else ROOM
+    room = ROOM if heat.missing else WHOLE_ROOM
+    panel = within(room, aspect) if heat.to_scale and 1 / LARGEST_ASPECT <= aspect <= LARGEST_ASPECT else room
     across = scale_that_fits(lambda most: _axis(heat.across, most, heat.whole[0]), panel.width)
     up = _axis(heat.up, max(2, panel.height // 70), heat.whole[1])
     labels = (across.label(*heat.labels[0]), up.label(*heat.labels[1]))

@@ -14,7 +14,7 @@ from catalog_builder.curves import is_counts
 from catalog_builder.errors import CatalogError
 from catalog_builder.previews import Attempt, Sketch, Subject
 from catalog_builder.previews.colours import block_maximum, colour_bar, coloured, lay, stretched, within
-from catalog_builder.previews.heat import ROOM, Heat, cells, draw_large, draw_small, edges
+from catalog_builder.previews.heat import ROOM, WHOLE_ROOM, Heat, cells, draw_large, draw_small, edges
 from catalog_builder.previews.panel import TICK_SIZE, Panel, draw_panel, scale_that_fits, write_heading, write_key
 from catalog_builder.previews.scales import Scale, linear, logarithmic
 from catalog_builder.previews.sheet import (
@@ -238,18 +238,18 @@ def _rois(subject: Subject, frames: Frames) -> tuple[tuple[str, Roi], ...]:
 
 
 def _colours(values: Floats) -> Scale:
-    """Make a logarithmic scale wherever something positive stands out, else a linear one."""
+    """Make a logarithmic scale wherever there are zeros or a decade, else a linear one."""
     if not np.isfinite(values).any():
         return linear(np.array([0.0, 1.0]), most=5)
     largest, smallest = float(np.nanmax(values)), float(np.nanmin(values))
-    if largest <= 0 or -smallest > largest or (largest == 1 and is_counts(values)):
+    if largest <= 0 or -smallest > largest or 0 < smallest > largest / 10 or (largest == 1 and is_counts(values)):
         return linear(values, most=5, from_zero=True)
     return logarithmic(values, margin=0.0)
 
 
 def _large(title: str, subject: str, frame: _Frame, key: list[tuple[tuple[int, int, int], str]]) -> bytes:
     rows, columns = frame.shape
-    panel = within(ROOM, rows / columns)
+    panel = within(ROOM if key else WHOLE_ROOM, rows / columns)
     across = scale_that_fits(lambda most: _pixels(columns, most), panel.width)
     down = _pixels(rows, max(2, panel.height // 70))
     upside = Scale(low=down.high, high=down.low, ticks=down.ticks)

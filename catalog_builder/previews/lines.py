@@ -51,7 +51,9 @@ _MARK = "#7d858e"
 _FEW_COUNTS = 100
 _MOST_BARS = 300
 _MOST_DRAWN = 4000
-_PANEL = Panel(left=134, bottom=94, right=852, top=442)
+_MOST_ROWS = 6
+_PANEL = Panel(left=134, bottom=94, right=852, top=474)
+_UNDER_SECOND_ROW = Panel(left=134, bottom=94, right=852, top=442)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +157,7 @@ def _facts(axis: Column, x: Floats, main: Column) -> tuple[str | None, tuple[flo
 
 def _valued(value: float, unit: str | None) -> str:
     number = f"{value:,.0f}".replace(",", "\u2009") if value == int(value) and abs(value) < 1e12 else f"{value:.6g}"
+    unit = "count" if unit == "counts" and value == 1 else unit
     return f"{number.replace('-', '−')}{f' {unit}' if unit else ''}"
 
 
@@ -180,7 +183,7 @@ def _scales(curves: _Curves, width: float) -> tuple[Scale, Scale]:
 
 
 def _large(subject: Subject, curves: _Curves) -> bytes:
-    panel = _PANEL
+    panel = _UNDER_SECOND_ROW if len(curves.signals) > 1 or curves.facts else _PANEL
     across, up = _scales(curves, panel.width)
     labels = (across.label(curves.axis.name, curves.axis.unit), up.label(*_up_name(curves)))
     note = unfinished(curves.points, subject.planned, subject.reading)
@@ -302,7 +305,11 @@ def _single(subject: Subject, curves: _Curves, place: int) -> Attempt:
     """Write out the values of a scan's only point."""
     axis = Column(name=curves.axis.name, values=curves.x, unit=curves.axis.unit)
     at = "" if axis.name == "point" else f" at {axis.name} = {_valued(float(curves.x[place]), axis.unit)}"
+    shown = {signal.name for signal in curves.signals} | {axis.name}
+    others = [column for column in subject.reading.columns if column.name not in shown]
     rows = [(s.name, float(s.values[place]), s.unit) for s in curves.signals if np.isfinite(s.values[place])]
+    rows += [(c.name, float(c.values[place]), c.unit) for c in others if np.isfinite(measured(c.values)[place])]
+    rows = rows[:_MOST_ROWS]
     name, value, unit = rows[0]
     caption = f"a single point: {name} = {_valued(value, unit)}{at}"
     sketch = Sketch(

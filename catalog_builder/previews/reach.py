@@ -37,10 +37,10 @@ def not_reached(subject: Subject, axis: str, x: Floats) -> tuple[float, float] |
 
 
 def _range_of(subject: Subject, axis: str) -> Range | None:
-    """Give the axis' own range, else the only one: SPEC's ``th`` has a column ``Theta``."""
+    """Give the axis' own range, else the first for the first column: SPEC's ``th`` has a column ``Theta``."""
     ranges = subject.command.ranges
     own = next((asked for asked in ranges if asked.positioner.casefold() == axis.casefold()), None)
-    if own is not None or len(ranges) != 1 or axis not in subject.choice.axes:
+    if own is not None or not ranges or axis not in subject.choice.axes:
         return own
     first = subject.reading.columns[0] if subject.reading.columns else None
     return ranges[0] if first is not None and first.name == axis and extent(first.values) else None

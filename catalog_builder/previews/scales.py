@@ -151,6 +151,16 @@ def logarithmic(values: Floats, *, most: int = 7, margin: float = 0.04) -> Scale
     decades = range(math.ceil(low if not grounded else math.log10(smallest) - 1e-9), math.floor(high) + 1)
     stride = max(1, math.ceil(len(decades) / most))
     ticks = [(float(n), _decade(n)) for n in decades if n % stride == 0]
+    if len(ticks) < 3 and high - low < 3:
+        between = (
+            (n + math.log10(factor), n, factor)
+            for n in range(math.floor(low), math.floor(high) + 1)
+            for factor in (2, 5)
+        )
+        lowest = math.log10(smallest) - 1e-9
+        ticks = sorted(
+            [*ticks, *((place, _multiple(factor, n)) for place, n, factor in between if lowest <= place <= high)]
+        )
     if grounded:
         ticks.insert(0, (math.log10(floor), "0" if (finite >= 0).all() else "≤ 0"))
     return Scale(low=low, high=high, ticks=tuple(ticks), minor=_minor(low, high, floor), log=True, floor=floor)
@@ -161,6 +171,10 @@ def _minor(low: float, high: float, floor: float) -> tuple[float, ...]:
         return tuple(float(n) for n in range(math.ceil(low), math.floor(high) + 1))
     places = [n + math.log10(factor) for n in range(math.floor(low), math.floor(high) + 1) for factor in range(2, 10)]
     return tuple(place for place in places if max(low, math.log10(floor)) < place < high)
+
+
+def _multiple(factor: int, power: int) -> str:
+    return f"{factor * 10.0**power:g}" if -3 <= power <= 4 else f"{factor}·{_decade(power)}"
 
 
 def _decade(power: int) -> str:
