@@ -20,6 +20,9 @@ CURVE_FORMAT = 1
 LARGEST_GRID = 4_000_000
 """Cells a planned mesh may have before it is taken for a misread command."""
 
+_SHARE_ALONE = 0.98
+"""Of a mesh's points on its grid that must have a cell of their own: a point measured twice is borne."""
+
 _DIGITS = 7
 """Significant digits kept in ``curve.json``."""
 
@@ -184,6 +187,7 @@ def grid_map(command: Command, columns: Sequence[Column], signal: str) -> GridMa
 
     Each point goes to the nearest planned position, so rows may run to and fro, and what an aborted mesh did not
     reach stays NaN. A relative mesh is placed by its first point, where both positioners stand at their start.
+    Points that would share a cell do not lie on the grid.
     """
     if not is_mesh(command):
         return None
@@ -196,6 +200,9 @@ def grid_map(command: Command, columns: Sequence[Column], signal: str) -> GridMa
     if not inside.any() or inside.sum() < np.isfinite(values.values).sum() / 2:
         return None
     cells = np.full((len(y.values), len(x.values)), np.nan)
+    taken = np.unique(y_places[inside] * len(x.values) + x_places[inside])
+    if len(taken) < _SHARE_ALONE * inside.sum():
+        return None
     cells[y_places[inside], x_places[inside]] = values.values[inside]
     return GridMap(signal=values.name, values=cells, x=x, y=y, unit=values.unit)
 

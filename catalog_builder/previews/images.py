@@ -118,7 +118,7 @@ def _of_detector(subject: Subject, frames: Frames) -> Attempt:
         return Attempt(reason=f"every pixel of {frames.detector} is masked", problems=tuple(look.problems))
     shown: list[tuple[int, str]] = []
     if own and pointed in read and look.totals[pointed] > -np.inf:
-        shown.append((pointed, f"at the maximum of {subject.choice.signals[0]}"))
+        shown.append((pointed, f"at the maximum of {subject.choice.signals[0]}" if frames.count > 1 else ""))
     else:
         shown.append((brightest, f"brightest of {len(look.totals)} looked at" if len(look.totals) > 1 else ""))
     if frames.count > 2 and middle in read and middle != shown[0][0] and look.totals[middle] > -np.inf:

@@ -150,8 +150,7 @@ def _facts(axis: Column, x: Floats, main: Column) -> tuple[str | None, tuple[flo
     if found is None or found.ambiguous or found.fwhm is None:
         return None, None
     unit = f" {axis.unit}" if axis.unit else ""
-    step = extent(x)
-    place, width = written(found.position, step), written(found.fwhm, found.fwhm)
+    place, width = (written(value, found.fwhm, 3) for value in (found.position, found.fwhm))
     return f"maximum {found.height:.5g} at {place}{unit}, FWHM {width}{unit}", half_maximum(x, main.values)
 
 

@@ -152,15 +152,7 @@ def logarithmic(values: Floats, *, most: int = 7, margin: float = 0.04) -> Scale
     stride = max(1, math.ceil(len(decades) / most))
     ticks = [(float(n), _decade(n)) for n in decades if n % stride == 0]
     if len(ticks) < 3 and high - low < 3:
-        between = (
-            (n + math.log10(factor), n, factor)
-            for n in range(math.floor(low), math.floor(high) + 1)
-            for factor in (2, 5)
-        )
-        lowest = math.log10(smallest) - 1e-9
-        ticks = sorted(
-            [*ticks, *((place, _multiple(factor, n)) for place, n, factor in between if lowest <= place <= high)]
-        )
+        ticks = _between(max(low, math.log10(smallest)), high)
     if grounded:
         ticks.insert(0, (math.log10(floor), "0" if (finite >= 0).all() else "≤ 0"))
     return Scale(low=low, high=high, ticks=tuple(ticks), minor=_minor(low, high, floor), log=True, floor=floor)
@@ -173,8 +165,18 @@ def _minor(low: float, high: float, floor: float) -> tuple[float, ...]:
     return tuple(place for place in places if max(low, math.log10(floor)) < place < high)
 
 
+def _between(low: float, high: float) -> list[Tick]:
+    """Give ticks at 1, 2 and 5 of each decade, for the few decades between two places."""
+    places = [
+        (n + math.log10(factor), factor, n) for n in range(math.floor(low), math.ceil(high) + 1) for factor in (1, 2, 5)
+    ]
+    return [(place, _multiple(factor, n)) for place, factor, n in places if low - 1e-9 <= place <= high]
+
+
 def _multiple(factor: int, power: int) -> str:
-    return f"{factor * 10.0**power:g}" if -3 <= power <= 4 else f"{factor}·{_decade(power)}"
+    if -3 <= power <= 4:
+        return f"{factor * 10.0**power:g}"
+    return _decade(power) if factor == 1 else f"{factor}·{_decade(power)}"
 
 
 def _decade(power: int) -> str:
