@@ -3,12 +3,15 @@
 Knows grids, and meshes whose points lie on none; does not know who measured them.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from catalog_builder.curves import grid_map, is_counts
 from catalog_builder.previews import Attempt, Sketch, Subject
 from catalog_builder.previews.colours import value_scale
 from catalog_builder.previews.heat import Heat, cells, discs, draw_large, draw_small, edges
+from catalog_builder.previews.lines import draw_curve
 from catalog_builder.previews.panel import unfinished
 from catalog_builder.previews.scales import measured
 from catalog_builder.signals import Column, Floats, column_named, extent, is_mesh
@@ -25,6 +28,9 @@ def draw_map(subject: Subject) -> Attempt:
     if grid is None:
         return _scattered(subject)
     values = measured(grid.values)
+    if subject.reading.map is None and np.isfinite(values).any(axis=1).sum() == 1 < len(values):
+        # one row was measured before the mesh ended: it is seen better as the curve it is
+        return draw_curve(replace(subject, choice=replace(subject.choice, axes=(grid.x.name,))))
     if values.ndim != 2 or not np.isfinite(values).any():
         return Attempt(reason=f"{grid.signal} has no finite value")
     x, y = _positions(grid.x, values.shape[1]), _positions(grid.y, values.shape[0])

@@ -79,9 +79,7 @@ class _Look:
             self.failed.add(number)
             self.problems.append(Problem(where=where, what=f"frame {number}: {fault.what}"))
             return False
-        counted = np.isfinite(image)
-        sums = np.where(counted, image, np.float32(0)).sum(axis=0, dtype=np.float64)
-        pixels = np.count_nonzero(counted, axis=0)
+        sums, pixels = _columns(image)
         self.totals[number] = float(sums.sum()) if pixels.any() else -np.inf
         self.rows[number] = np.where(pixels > 0, sums / np.maximum(pixels, 1), np.nan)
         if self.brightest is None or self.totals[number] > self.totals[self.brightest]:
@@ -100,7 +98,17 @@ def _loaded(frames: Frames, number: int) -> Image:
     image = np.asarray(frames.load(number), dtype=np.float32)
     if image.ndim != 2 or not image.size:
         raise CatalogError(f"shape {image.shape} is not (rows, columns)", where=frames.detector)
-    return np.where(np.isinf(image), np.float32(np.nan), image)
+    return np.where(np.isinf(image), np.float32(np.nan), image) if np.isinf(image).any() else image
+
+
+def _columns(image: Image) -> tuple[Floats, NDArray[np.intp]]:
+    """Give of each column the sum of its counts, and how many pixels count."""
+    sums: Floats = image.sum(axis=0, dtype=np.float64)
+    if np.isfinite(sums).all():
+        return sums, np.full(image.shape[1], image.shape[0])
+    counted = ~np.isnan(image)
+    sums = np.where(counted, image, np.float32(0)).sum(axis=0, dtype=np.float64)
+    return sums, counted.sum(axis=0)
 
 
 def _of_detector(subject: Subject, frames: Frames) -> Attempt:

@@ -150,8 +150,10 @@ def _facts(axis: Column, x: Floats, main: Column) -> tuple[str | None, tuple[flo
     if found is None or found.ambiguous or found.fwhm is None:
         return None, None
     unit = f" {axis.unit}" if axis.unit else ""
-    place, width = (written(value, found.fwhm, 3) for value in (found.position, found.fwhm))
-    return f"maximum {found.height:.5g} at {place}{unit}, FWHM {width}{unit}", half_maximum(x, main.values)
+    counted = axis.name in ("point", "channel")
+    place = f"{found.position:.0f}" if counted else written(found.position, found.fwhm, 3)
+    height, width = _valued(found.height, None), written(found.fwhm, found.fwhm, 3)
+    return f"maximum {height} at {place}{unit}, FWHM {width}{unit}", half_maximum(x, main.values)
 
 
 def _valued(value: float, unit: str | None) -> str:

@@ -151,7 +151,7 @@ def logarithmic(values: Floats, *, most: int = 7, margin: float = 0.04) -> Scale
     decades = range(math.ceil(low if not grounded else math.log10(smallest) - 1e-9), math.floor(high) + 1)
     stride = max(1, math.ceil(len(decades) / most))
     ticks = [(float(n), _decade(n)) for n in decades if n % stride == 0]
-    if len(ticks) < 3 and high - low < 3:
+    if len(ticks) < 2:
         ticks = _between(max(low, math.log10(smallest)), high)
     if grounded:
         ticks.insert(0, (math.log10(floor), "0" if (finite >= 0).all() else "≤ 0"))
@@ -167,15 +167,17 @@ def _minor(low: float, high: float, floor: float) -> tuple[float, ...]:
 
 def _between(low: float, high: float) -> list[Tick]:
     """Give ticks at 1, 2 and 5 of each decade, for the few decades between two places."""
-    places = [
-        (n + math.log10(factor), factor, n) for n in range(math.floor(low), math.ceil(high) + 1) for factor in (1, 2, 5)
+    powers = range(math.floor(low), math.ceil(high) + 1)
+    plain = all(-4 < power < 5 for power in powers)
+    places = [(n + math.log10(factor), factor, n) for n in powers for factor in (1, 2, 5)]
+    return [
+        (place, f"{factor * 10.0**n:g}" if plain else _multiple(factor, n))
+        for place, factor, n in places
+        if low - 1e-9 <= place <= high
     ]
-    return [(place, _multiple(factor, n)) for place, factor, n in places if low - 1e-9 <= place <= high]
 
 
 def _multiple(factor: int, power: int) -> str:
-    if -3 <= power <= 4:
-        return f"{factor * 10.0**power:g}"
     return _decade(power) if factor == 1 else f"{factor}·{_decade(power)}"
 
 

@@ -258,7 +258,7 @@ def png(pixels: Pixels) -> bytes:
     parts = _parts(palette)
     image.putpalette((parts << 2 | parts >> 4).astype(np.uint8).tobytes())
     out = io.BytesIO()
-    image.save(out, "PNG", compress_level=6)
+    image.save(out, "PNG", compress_level=5)  # 6 takes nearly twice as long for 5 % less
     return out.getvalue()
 
 

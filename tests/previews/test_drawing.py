@@ -69,7 +69,7 @@ def only(drawing: Drawing) -> DrawnImage:
 def test_a_curve_is_drawn_large_and_small() -> None:
     image = only(curve(BELL))
     assert (image.preview.name, image.preview.kind) == ("preview", "curve")
-    assert image.preview.caption == "roi1 over om, log counts; maximum 5000 at 0.000 deg, FWHM 0.334 deg"
+    assert image.preview.caption == "roi1 over om, log counts; maximum 5\u2009000 at 0.000 deg, FWHM 0.334 deg"
     assert pixels(image.large).shape == (536, 880, 3)
     assert pixels(image.small).shape == (88, 176, 3)
 
@@ -205,6 +205,12 @@ def test_a_mesh_is_a_map_with_what_was_not_reached_in_grey() -> None:
     assert [is_grey(small[70, at]) for at in (20, 88, 160)] == [False, False, False]
     brightness = [int(small[row, at].astype(int).sum()) for row, at in ((70, 20), (70, 88), (70, 160), (20, 160))]
     assert all(one < next_ for one, next_ in pairwise(brightness))
+
+
+def test_the_only_row_of_a_mesh_that_was_aborted_early_is_a_curve() -> None:
+    reading = Reading(columns=(column("x", [0, 1, 2]), column("y", [0, 0, 0]), column("d", [1, 2, 3])))
+    image = only(draw(reading, MESH, MAP_CHOICE, "mesh_00001", 6))
+    assert (image.preview.kind, image.preview.caption) == ("curve", "d over x, counts, bars √N")
 
 
 def is_grey(pixel: NDArray[np.uint8]) -> bool:
