@@ -6,6 +6,8 @@ Sources: Dectris (``<name>_master.h5`` with ``entry/data/data_000001`` … linki
 X-Spectrum Lambda (``<name>_m1_part00000.nxs``: modules side by side, parts one after the other).
 """
 
+import base64
+import hashlib
 import logging
 import math
 import os
@@ -56,6 +58,7 @@ _CBF_SIZE = re.compile(rb"X-Binary-Size:\s*(\d{1,12})\b")
 _CBF_EDGES = tuple(
     re.compile(rb"X-Binary-Size-" + edge + rb"-Dimension:\s*(\d{1,12})\b") for edge in (b"Fastest", b"Second")
 )
+_CBF_CHECKSUM = re.compile(rb"Content-MD5:\s*([A-Za-z0-9+/]{22}==)")
 _CUTOFF = re.compile(rb"Count_cutoff\s*[=:]?\s*(\d{1,12})")
 """Dectris' mini header, in CBF and in a TIFF's description: ``# Count_cutoff 1048500 counts``."""
 _EIGER_CUTOFFS = ("detectorSpecific/countrate_correction_count_cutoff", "saturation_value")
@@ -110,14 +113,28 @@ def frames_in(folder: Path, detector: str, surroundings: Surroundings) -> Frames
     """
     detector = encodable(detector)
     files = _files(kept_inside(folder, surroundings.boundary), surroundings.boundary)
-    suffixes = Counter(file.suffix.lower() for file in files)
-    single = [suffix for suffix in suffixes if suffix in IMAGE_SUFFIXES]
+    single = _commonest(files)
     if single:
-        suffix = max(single, key=lambda one: (suffixes[one], one))
-        return _series(detector, [file for file in files if file.suffix.lower() == suffix], surroundings.boundary)
+        return _series(detector, single, surroundings.boundary)
     stacks = [file for file in files if file.suffix.lower() in STACK_SUFFIXES]
     label, found = _parts(detector, stacks, surroundings.boundary)
     return _stack(label, found.parts, surroundings.boundary, found.cutoff) if found.parts else None
+
+
+def frames_of_files(files: Sequence[Path], detector: str, surroundings: Surroundings) -> Frames | None:
+    """Give the images in files that lie loose beside a scan, ``<scan>.cbf``, in order of their names."""
+    inside = sorted(file for file in files if _stays(file, surroundings.boundary))
+    single = _commonest(inside)
+    return _series(encodable(detector), single, surroundings.boundary) if single else None
+
+
+def _commonest(files: Sequence[Path]) -> list[Path]:
+    """Give the files of the image suffix most of them have."""
+    suffixes = Counter(suffix for file in files if (suffix := file.suffix.lower()) in IMAGE_SUFFIXES)
+    if not suffixes:
+        return []
+    chosen = max(suffixes, key=lambda one: (suffixes[one], one))
+    return [file for file in files if file.suffix.lower() == chosen]
 
 
 def frames_of_master(path: Path, surroundings: Surroundings, detector: str | None = None) -> Frames | None:
@@ -244,7 +261,17 @@ def _read_cbf(stream: BinaryIO, _: int) -> ArrayLike | None:
     if size is None or whole > _LARGEST_FILE or at + len(_CBF_BINARY) + int(size[1]) > whole:
         return None
     pixels = math.prod(int(edge[1]) if edge else 0 for edge in edges)
-    return _by_fabio(CbfImage(), stream) if 0 < pixels <= min(_MOST_PIXELS, int(size[1])) else None
+    if not 0 < pixels <= min(_MOST_PIXELS, int(size[1])) or not _has_its_checksum(stream, head[:at], at, int(size[1])):
+        return None
+    return _by_fabio(CbfImage(), stream)
+
+
+def _has_its_checksum(stream: BinaryIO, head: bytes, at: int, size: int) -> bool:
+    """Tell a binary part whose ``Content-MD5`` is its own, or that has none; fabio reads it all the same."""
+    given = _CBF_CHECKSUM.search(head)
+    stream.seek(at + len(_CBF_BINARY))
+    digest = hashlib.md5(stream.read(size), usedforsecurity=False).digest()
+    return given is None or base64.b64encode(digest) == given[1]
 
 
 def _read_tiff(stream: BinaryIO, number: int) -> ArrayLike | None:

@@ -17,7 +17,7 @@ from PIL import Image as Pillow
 
 from catalog_builder.errors import CatalogError
 from catalog_builder.readers import Surroundings
-from catalog_builder.readers.images import FRAME_SUFFIXES, frames_in, frames_of_master
+from catalog_builder.readers.images import FRAME_SUFFIXES, frames_in, frames_of_files, frames_of_master
 from catalog_builder.readers.pixels import image
 from catalog_builder.signals import Frames
 
@@ -399,4 +399,26 @@ def test_a_cbf_that_promises_more_pixels_than_it_has_bytes_is_not_given_the_memo
     content = (tmp_path / "a.cbf").read_bytes()
     (tmp_path / "a.cbf").write_bytes(content.replace(b"Second-Dimension: 20", b"Second-Dimension: 80"))
     with pytest.raises(CatalogError, match=r"damaged"):
+        some(tmp_path).load(0)
+
+
+def test_images_that_lie_loose_beside_their_scan_are_read_in_order(tmp_path: Path) -> None:
+    for number in (2, 1):
+        TifImage(data=full(number)).write(str(tmp_path / f"scan_{number}.tif"))
+    CbfImage(data=full(9)).write(str(tmp_path / "scan_1.cbf"))
+    around = Surroundings(boundary=tmp_path, timezone=ZoneInfo("UTC"))
+    series = frames_of_files([tmp_path / name for name in ("scan_2.tif", "scan_1.cbf", "scan_1.tif")], "cam", around)
+    assert series is not None
+    assert [float(series.load(number)[3, 3]) for number in range(series.count)] == [1, 2]
+    assert frames_of_files([tmp_path / "notes.txt"], "cam", around) is None
+
+
+def test_a_cbf_whose_checksum_does_not_fit_is_damaged(tmp_path: Path) -> None:
+    CbfImage(data=full(3)).write(str(tmp_path / "a.cbf"))
+    content = bytearray((tmp_path / "a.cbf").read_bytes())
+    assert b"Content-MD5" in content
+    assert some(tmp_path).load(0)[3, 3] == 3
+    content[content.index(b"\x0c\x1a\x04\xd5") + 4 + 300] += 1
+    (tmp_path / "a.cbf").write_bytes(content)
+    with pytest.raises(CatalogError, match=r"a.cbf: the image is damaged or cut short"):
         some(tmp_path).load(0)
