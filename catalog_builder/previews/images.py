@@ -37,7 +37,7 @@ MOST_DETECTORS = 3
 LONG_SERIES = 10
 """Frames from which on a series is drawn as a whole too."""
 _MOST_LOOKED_AT = 64
-_MOST_PIXELS_LOOKED_AT = 1 << 27
+_MOST_PIXELS_LOOKED_AT = 1 << 26
 _MOST_SECONDS = 5.0
 """What a series may cost: frames, pixels read, and time, where the disk is slow."""
 _MOST_FAILURES = 3

@@ -23,7 +23,7 @@ from catalog_builder.previews.panel import (
     write_heading,
 )
 from catalog_builder.previews.reach import not_reached
-from catalog_builder.previews.scales import Scale, linear, logarithmic, measured, written
+from catalog_builder.previews.scales import FAR, Scale, linear, logarithmic, measured, power_of_ten, written
 from catalog_builder.previews.sheet import (
     FRAME,
     INK,
@@ -157,7 +157,12 @@ def _facts(axis: Column, x: Floats, main: Column) -> tuple[str | None, tuple[flo
 
 
 def _valued(value: float, unit: str | None) -> str:
-    number = f"{value:,.0f}".replace(",", "\u2009") if value == int(value) and abs(value) < 1e12 else f"{value:.6g}"
+    """Write a value: whole numbers in groups of three, large ones with a power of ten, ``1 count``."""
+    if 1e7 <= abs(value) < FAR:
+        power = math.floor(math.log10(abs(value)))
+        number = f"{value / 10.0**power:.4f}·{power_of_ten(power)}"
+    else:
+        number = f"{value:,.0f}".replace(",", "\u2009") if value == int(value) else f"{value:.6g}"
     unit = "count" if unit == "counts" and value == 1 else unit
     return f"{number.replace('-', '−')}{f' {unit}' if unit else ''}"
 

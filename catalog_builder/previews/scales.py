@@ -150,7 +150,7 @@ def logarithmic(values: Floats, *, most: int = 7, margin: float = 0.04) -> Scale
     low, high = low - room, high + room
     decades = range(math.ceil(low if not grounded else math.log10(smallest) - 1e-9), math.floor(high) + 1)
     stride = max(1, math.ceil(len(decades) / most))
-    ticks = [(float(n), _decade(n)) for n in decades if n % stride == 0]
+    ticks = [(float(n), power_of_ten(n)) for n in decades if n % stride == 0]
     if len(ticks) < 2:
         ticks = _between(max(low, math.log10(smallest)), high)
     if grounded:
@@ -178,8 +178,9 @@ def _between(low: float, high: float) -> list[Tick]:
 
 
 def _multiple(factor: int, power: int) -> str:
-    return _decade(power) if factor == 1 else f"{factor}·{_decade(power)}"
+    return power_of_ten(power) if factor == 1 else f"{factor}·{power_of_ten(power)}"
 
 
-def _decade(power: int) -> str:
+def power_of_ten(power: int) -> str:
+    """Write a power of ten: ``1``, ``10``, ``10³``."""
     return {0: "1", 1: "10"}.get(power, f"10{str(power).translate(_SUPERSCRIPTS)}")

@@ -293,7 +293,7 @@ def test_of_a_series_few_frames_are_looked_at() -> None:
     assert looked_at(9, known=True) == []
     assert looked_at(10) == list(range(10))
     assert len(looked_at(100_000)) == 64
-    assert len(looked_at(100_000, pixels=4_500_000)) == 29
+    assert len(looked_at(100_000, pixels=4_500_000)) == 14
     assert looked_at(100_000)[0] == 0
     assert looked_at(100_000)[-1] == 99_999
 
@@ -397,6 +397,22 @@ def test_a_single_point_is_said_in_words() -> None:
     image = only(draw(reading, ASCAN, Choice(signals=("roi1",), axes=("om",), reason=""), "s", 51))
     assert image.preview.caption == "a single point: roi1 = 28\u2009345 counts at om = 1.25 deg"
     assert (pixels(image.small) < 100).any()
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (1.0, "1 count"),
+        (0.0, "0"),
+        (-1234.0, "−1\u2009234"),
+        (18_833_400_000.0, "1.8833·10¹⁰ counts"),
+        (1.25e-9, "1.25e−09"),
+    ],
+)
+def test_a_value_is_written_as_people_write_it(value: float, words: str) -> None:
+    assert only(curve(np.array([value]), x=np.zeros(1))).preview.caption == (
+        f"a single point: roi1 = {words} at om = 0 deg"
+    )
 
 
 def test_a_constant_signal_says_its_value() -> None:
