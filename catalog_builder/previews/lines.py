@@ -158,9 +158,9 @@ def _facts(axis: Column, x: Floats, main: Column) -> tuple[str | None, tuple[flo
 
 def _valued(value: float, unit: str | None) -> str:
     """Write a value: whole numbers in groups of three, large ones with a power of ten, ``1 count``."""
-    if 1e7 <= abs(value) < FAR:
+    if 1e9 <= abs(value) < FAR:
         power = math.floor(math.log10(abs(value)))
-        number = f"{value / 10.0**power:.4f}·{power_of_ten(power)}"
+        number = f"{value / 10.0**power:.5g}·{power_of_ten(power)}"
     else:
         number = f"{value:,.0f}".replace(",", "\u2009") if value == int(value) else f"{value:.6g}"
     unit = "count" if unit == "counts" and value == 1 else unit
