@@ -8,23 +8,25 @@ import math
 import h5py
 import numpy as np
 
+from catalog_builder.errors import CatalogError
 from catalog_builder.readers.attributes import H5_ERRORS, attribute, text_of
-from catalog_builder.readers.links import inflates, never_written
+from catalog_builder.readers.bounds import reason
+from catalog_builder.readers.links import Inside, never_written
 from catalog_builder.signals import Floats
 
 _LONGEST_TEXT = 1 << 16
 _MOST_VALUES = 1 << 24
 
 
-def text(field: h5py.Dataset | None) -> str | None:
+def text(inside: Inside, field: h5py.Dataset | None) -> str | None:
     """Give a field's single text, or None where it holds none, or nothing but blanks."""
     if not isinstance(field, h5py.Dataset):
         return None
     try:
-        if field.size != 1 or inflates(field) or field.dtype.kind not in "OSU" or field.dtype.itemsize > _LONGEST_TEXT:
+        if field.size != 1 or field.dtype.kind not in "OSU" or field.dtype.itemsize > _LONGEST_TEXT:
             return None
-        value = np.asarray(field[()], dtype=object).ravel()[0]
-    except H5_ERRORS:
+        value = np.asarray(inside.read(field), dtype=object).ravel()[0]
+    except (*H5_ERRORS, CatalogError):
         return None
     found = text_of(value)[:_LONGEST_TEXT] if isinstance(value, bytes | str) else ""
     return found or None
@@ -38,28 +40,28 @@ def is_numeric(field: h5py.Dataset) -> bool:
         return False
 
 
-def scalar(field: h5py.Dataset) -> float | None:
+def scalar(inside: Inside, field: h5py.Dataset) -> float | None:
     """Give a field's single finite number, or None."""
-    if not is_numeric(field) or field.size != 1 or never_written(field) or inflates(field):
+    if not is_numeric(field) or field.size != 1 or never_written(field):
         return None
     try:
-        value = float(np.asarray(field[()]).ravel()[0])
-    except H5_ERRORS:
+        value = float(inside.read(field).ravel()[0])
+    except (*H5_ERRORS, CatalogError):
         return None
     return value if math.isfinite(value) else None
 
 
-def numbers(field: h5py.Dataset) -> Floats | None:
-    """Give a field's numbers as floats of its own shape, infinite ones as NaN; None where they cannot be read.
+def numbers(inside: Inside, field: h5py.Dataset) -> Floats:
+    """Give a field's numbers as floats of its own shape; NaN for infinite ones, and for those in lost files.
 
-    A field of more than 16 million values is no curve and no map, and is not read.
+    Raises CatalogError where they cannot be read: a field of more than 16 million values is no curve and no map.
     """
-    if field.size > _MOST_VALUES or inflates(field):
-        return None
+    if field.size > _MOST_VALUES:
+        raise CatalogError(f"has {field.size} values, too many for a curve or a map, and is not read")
     try:
-        values = np.asarray(field[()]).astype(np.float64)
-    except H5_ERRORS:
-        return None
+        values = inside.read(field, gaps=True).astype(np.float64)
+    except H5_ERRORS as exc:
+        raise CatalogError(f"cannot be read ({reason(exc)})") from exc
     values[~np.isfinite(values)] = np.nan
     return values
 

@@ -15,7 +15,7 @@ import warnings
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -26,15 +26,16 @@ from fabio.cbfimage import CbfImage
 from fabio.edfimage import EdfImage
 from fabio.fabioutils import File
 from fabio.tifimage import TifImage
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from catalog_builder.errors import CatalogError
 from catalog_builder.readers import Surroundings
+from catalog_builder.readers.attributes import nexus_class
 from catalog_builder.readers.bounds import below, kept_inside
 from catalog_builder.readers.complaints import Complaints
 from catalog_builder.readers.links import Inside, names_in, never_written, open_inside, walk_inside
 from catalog_builder.readers.pixels import image
-from catalog_builder.readers.stacks import is_stack, load_one, shows_images
+from catalog_builder.readers.stacks import Marks, is_stack, load_one, marks_of, mask_for, shows_images
 from catalog_builder.readers.texts import encodable
 from catalog_builder.signals import Frames, Image
 
@@ -76,6 +77,8 @@ class _Part:
     field: str
     """Its path in the file."""
     count: int
+    marks: tuple[Path, str]
+    """File and group of the NXdetector that says which pixels are masked."""
 
 
 def frames_in(folder: Path, detector: str, surroundings: Surroundings) -> Frames | None:
@@ -260,7 +263,8 @@ def _linked(master: Path, files: Sequence[Path], boundary: Path) -> list[_Part]:
         return parts
     stem = master.stem.removesuffix("_master")
     beside = [f for f in files if (match := _EIGER_DATA.match(f.stem)) and match[1] == stem]
-    return [part for file in beside for part in _biggest(file, boundary)]
+    own = (master, "entry/instrument/detector")
+    return [replace(part, marks=own) for file in beside for part in _biggest(file, boundary)]
 
 
 def _succession(inside: Inside) -> list[_Part]:
@@ -273,7 +277,7 @@ def _succession(inside: Inside) -> list[_Part]:
         field = inside.find(group, name)
         if not isinstance(field, h5py.Dataset) or not is_stack(field) or never_written(field):
             break
-        parts.append(_part(field))
+        parts.append(_part(inside, field))
     return parts
 
 
@@ -289,15 +293,37 @@ def _biggest(file: Path, boundary: Path) -> list[_Part]:
 def _biggest_in(inside: Inside) -> list[_Part]:
     nodes = walk_inside(inside, inside.root, Complaints(""))
     stacks = [node.item for node in nodes if isinstance(node.item, h5py.Dataset) and shows_images(node.path, node.item)]
-    return [_part(max(stacks, key=lambda field: field.size))] if stacks else []
+    return [_part(inside, max(stacks, key=lambda field: field.size))] if stacks else []
 
 
-def _part(field: h5py.Dataset) -> _Part:
-    return _Part(Path(os.fsdecode(field.file.filename)), str(field.name), math.prod(field.shape[:-2]))
+def _part(inside: Inside, field: h5py.Dataset) -> _Part:
+    """Give a stack; its detector's mask lies beside it, or in the master's ``entry/instrument/detector``."""
+    file, path = inside.path_of(field), str(field.name)
+    own = (file, path.rsplit("/", 1)[0] or "/")
+    group = inside.find(field.file, own[1])
+    beside = isinstance(group, h5py.Group) and nexus_class(group) == "NXdetector"
+    detector = own if beside else (inside.path_of(inside.root), "entry/instrument/detector")
+    return _Part(file, path, math.prod(field.shape[:-2]), detector)
+
+
+def _marks(place: tuple[Path, str], boundary: Path) -> tuple[Marks, NDArray[np.generic] | None]:
+    """Give what a detector says of its pixels, and its mask; nothing where there is no such group."""
+    with open_inside(place[0], boundary) as inside:
+        group = inside.find(inside.root, place[1])
+        if not isinstance(group, h5py.Group):
+            return Marks(), None
+        marks = marks_of(inside, group)
+        return replace(marks, mask=None), mask_for(inside, marks, 0, {})
 
 
 def _stack(detector: str, parts: Sequence[_Part], boundary: Path) -> Frames:
     ends = list(accumulate(part.count for part in parts))
+    known: dict[tuple[Path, str], tuple[Marks, NDArray[np.generic] | None]] = {}
+
+    def marked(part: _Part) -> tuple[Marks, NDArray[np.generic] | None]:
+        if part.marks not in known:
+            known[part.marks] = _marks(part.marks, boundary)
+        return known[part.marks]
 
     def load(number: int) -> Image:
         if not 0 <= number < ends[-1]:
@@ -307,8 +333,14 @@ def _stack(detector: str, parts: Sequence[_Part], boundary: Path) -> Frames:
         try:
             with open_inside(part.file, boundary) as inside:
                 field = inside.at(inside.root, part.field)
-                return load_one(detector, field, number - (ends[at - 1] if at else 0))
+                if not isinstance(field, h5py.Dataset):
+                    raise CatalogError("is no stack of images any more")
+                return load_one(inside, detector, field, number - (ends[at - 1] if at else 0), *marked(part))
         except CatalogError as exc:
             raise CatalogError(encodable(exc.what), where=below(part.file, boundary)) from exc
 
-    return Frames(detector=detector, count=ends[-1], load=load)
+    try:
+        cutoff = marked(parts[0])[0].cutoff
+    except CatalogError:
+        cutoff = None
+    return Frames(detector=detector, count=ends[-1], load=load, cutoff=cutoff)
