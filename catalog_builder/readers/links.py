@@ -31,6 +31,7 @@ from catalog_builder.readers.attributes import H5_ERRORS, nexus_class
 from catalog_builder.readers.bounds import kept_inside, reason
 from catalog_builder.readers.complaints import Complaints
 from catalog_builder.readers.pieces import Piece, composed, fit, picked
+from catalog_builder.readers.soundness import goes_round, is_being_written
 from catalog_builder.readers.storage import Region, stored, whole
 
 Item: TypeAlias = h5py.Group | h5py.Dataset
@@ -457,9 +458,13 @@ def _opened(boundary: Path, target: Path, called: str) -> tuple[h5py.File, bool]
     descriptor = _held(boundary, target, called)
     name = f"/dev/fd/{descriptor}"
     try:
+        if goes_round(descriptor):
+            raise CatalogError("is damaged: a heap in which its texts are kept has no end", where=called)
         try:
             return h5py.File(name, "r", locking=False), False
         except H5_ERRORS:
+            if not is_being_written(descriptor):
+                raise
             return h5py.File(name, "r", locking=False, swmr=True), True
     except H5_ERRORS as exc:
         _refuse(descriptor, called, exc)
