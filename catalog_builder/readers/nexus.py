@@ -26,7 +26,7 @@ from catalog_builder.errors import CatalogError
 from catalog_builder.readers import Surroundings
 from catalog_builder.readers.attributes import H5_ERRORS, attribute, nexus_class
 from catalog_builder.readers.complaints import Complaints
-from catalog_builder.readers.fields import is_numeric, numbers, scalar, text, unit
+from catalog_builder.readers.fields import MOST_VALUES, called, is_numeric, numbers, scalar, text, unit
 from catalog_builder.readers.links import (
     HDF4_SIGNATURE,
     Inside,
@@ -58,6 +58,8 @@ _ABOUT_A_POSITIONER = re.compile(
     r"limit|offset|tolerance|velocity|acceleration|target|raw_value|user_value|hardware|value_set$"
 )
 _FOR_ITSELF = re.compile(r"sequence_number|error_code|frame_?numbers?|unique_?keys?|.*unique_?id", re.IGNORECASE)
+_COLLECTED = ("instrument/detector/detectorSpecific/data_collection_date",)
+"""Where Dectris writes when the first image was taken."""
 _ENDS_OF_STEPS = re.compile(r"_(end|increment_set)$")
 _MOST_CHANNELS = 1 << 22
 """Values of a detector's spectra that are read."""
@@ -126,7 +128,8 @@ def _reading(inside: Inside, entry: h5py.Group, complaints: Complaints, zone: Zo
     axes = axes or _declared_axes(inside, nodes, columns)
     recorded = {column.name for column in columns}
     title, command = _title_and_command(inside, entry, nodes)
-    started, ended = (_time(inside, entry, key, zone) for key in ("start_time", "end_time"))
+    started = _time(inside, entry, zone, "start_time", *_COLLECTED)
+    ended = _time(inside, entry, zone, "end_time")
     number = _NUMBERED_ENTRY.match(str(entry.name).strip("/"))
     return Reading(
         number=int(number[1]) if number else None,
@@ -159,8 +162,8 @@ def _text_at(inside: Inside, entry: h5py.Group, *paths: str) -> str | None:
     return None
 
 
-def _time(inside: Inside, entry: h5py.Group, key: str, zone: ZoneInfo) -> datetime | None:
-    written = _text_at(inside, entry, key)
+def _time(inside: Inside, entry: h5py.Group, zone: ZoneInfo, *paths: str) -> datetime | None:
+    written = _text_at(inside, entry, *paths)
     return parse_time(written, zone) if written else None
 
 
@@ -405,7 +408,8 @@ def _columns(
     shape = shape or _usual_shape(nodes, plot, frames)
     if shape is None:
         return (), signal, axes
-    drawn_from = {plot.signal, *(axis[1] for axis in (*plot.axes, *plot.mesh) if axis)} if plot and first else set()
+    drawn_from = {axis[1] for axis in (*plot.axes, *plot.mesh) if axis} if plot and first else set()
+    drawn_from |= {plot.signal} if plot else set()
     known = {column.name: column for column in first}
     for node in _auxiliary_first(nodes, plot):
         if node.item not in drawn_from and (column := _column(inside, node, shape, known, complaints)) is not None:
@@ -499,7 +503,7 @@ def _usual_shape(nodes: Sequence[Node], plot: DefaultPlot | None, frames: Sequen
 
 
 def _may_be_points(node: Node, field: h5py.Dataset) -> bool:
-    if _about_a_positioner(node) or _is_bookkeeping(node) or never_written(field):
+    if field.size > MOST_VALUES or _about_a_positioner(node) or _is_bookkeeping(node) or never_written(field):
         return False
     if len(field.shape) == 2:
         return node.parent_class == "NXpositioner" and 1 not in field.shape
@@ -553,10 +557,10 @@ def _column_name(node: Node, taken: set[str]) -> str | None:
     """Name a column after its field, or its group where the field is only ``value``; None for one already there."""
     *_, group, base = ("", *node.path.split("/"))
     named_by_group = group not in _COMMON_GROUPS and base in _BARE and node.parent_class != "NXdata"
-    name = group if named_by_group else base
+    name = group if named_by_group else called(base, node.item)
     if name not in taken:
         return name
     if node.parent_class == "NXdata":
-        return None
+        return None if name == base or base in taken else base
     longer = f"{group}_{base}"
     return longer if group and longer not in taken else unique_names([*taken, name])[-1]

@@ -14,7 +14,7 @@ import h5py
 
 from catalog_builder.readers.attributes import H5_ERRORS, attribute, nexus_class
 from catalog_builder.readers.complaints import Complaints
-from catalog_builder.readers.fields import is_numeric
+from catalog_builder.readers.fields import called, is_numeric
 from catalog_builder.readers.links import Inside, Node, names_in, never_written
 
 _LONGEST_CHAIN = 4
@@ -44,7 +44,7 @@ def default_plot(
             if found is not None:
                 placed = _axes(inside, group, found, complaints)
                 mesh = () if any(placed) else _mesh(inside, group, found)
-                return DefaultPlot(group, name, found, placed, mesh)
+                return DefaultPlot(group, called(name, found), found, placed, mesh)
     return None
 
 
@@ -95,7 +95,7 @@ def _axes(
         if axis is None or not _fits(axis, signal.shape[dimension]):
             complaints.add(f"the axis {name!r} does not fit the signal, or is not there", group.name)
         else:
-            placed[dimension] = (name, axis)
+            placed[dimension] = (called(name, axis), axis)
     return tuple(placed)
 
 
@@ -107,7 +107,7 @@ def _mesh(inside: Inside, group: h5py.Group, signal: h5py.Dataset) -> tuple[tupl
     for _, name in _named_axes(inside, group, signal):
         axis = _field(inside, group, name) if name not in ("", ".") else None
         if axis is not None and axis.shape == signal.shape:
-            found.append((name, axis))
+            found.append((called(name, axis), axis))
     return tuple(found) if len(found) == 2 else ()
 
 

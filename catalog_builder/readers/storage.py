@@ -12,6 +12,7 @@ Sources: HDF5 File Format, "Data Layout" and "Filter Pipeline"; RFC 1950; bitshu
 
 import bz2
 import math
+import os
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -83,6 +84,22 @@ def stored(field: h5py.Dataset, region: Region) -> NDArray[Any]:
     for corner in corners:
         _raw_chunk(field, corner, size, filters)
     return np.asarray(field[region])
+
+
+def told_length(field: h5py.Dataset) -> int:
+    """Give the bytes that a single text without a fixed length has by what the file says, before it is read.
+
+    0 where the reference to the text does not stand in the file by itself (compact and compressed fields).
+    """
+    plist = field.id.get_create_plist()
+    reference = b""
+    if plist.get_layout() == h5py.h5d.CONTIGUOUS and (offset := field.id.get_offset()):
+        reference = os.pread(field.file.id.get_vfd_handle(), _REFERENCE, offset)
+    elif plist.get_layout() == h5py.h5d.CHUNKED and not plist.get_nfilters():
+        corner = (0,) * len(field.shape)
+        if field.id.get_chunk_info_by_coord(corner).byte_offset is not None:
+            reference = field.id.read_direct_chunk(corner)[1][:_REFERENCE]
+    return int.from_bytes(reference[:4], "little")
 
 
 def _width(field: h5py.Dataset) -> int:
