@@ -97,6 +97,8 @@ class Inside:
         self._steps = 0
         self._identities: dict[int, Identity] = {}
         """By HDF5's identifier of an open object."""
+        self._children: dict[tuple[Identity, bytes], Item] = {}
+        """What hard links lead to, by group and name: opened once, and held."""
         self._fit: dict[Identity, CatalogError | None] = {}
         """Fields looked at, and why not to read one; a virtual one counts as a circle while it is looked at."""
         self._pieces: dict[Identity, tuple[Piece, ...]] = {}
@@ -221,11 +223,23 @@ class Inside:
         if target not in self._files:
             file, swmr = _opened(self._boundary, target, called)
             self._files[target] = self._stack.enter_context(file)
-            self._places.setdefault(_identity(file)[0], target)
+            self._identities[file.id.id] = identity = _identity(file)
+            self._places.setdefault(identity[0], target)
             self.swmr = self.swmr or swmr
         return self._files[target]
 
     def _hard(self, group: h5py.Group, encoded: bytes, depth: int) -> Item:
+        place = (self.identity(group), encoded)
+        if (known := self._children.get(place)) is not None:
+            return known
+        item = self._met(group, encoded)
+        if isinstance(item, h5py.Dataset):
+            self._check(item, self.identity(item), depth)
+        self._children[place] = item
+        return item
+
+    def _met(self, group: h5py.Group, encoded: bytes) -> Item:
+        """Open what a hard link leads to."""
         opened = h5py.h5o.open(group.id, encoded)
         item: Item
         if isinstance(opened, h5py.h5d.DatasetID):
@@ -234,9 +248,7 @@ class Inside:
             item = h5py.Group(opened)
         else:
             item = group[encoded]
-        self._identities[item.id.id] = identity = _identity(item)
-        if isinstance(item, h5py.Dataset):
-            self._check(item, identity, depth)
+        self._identities[item.id.id] = _identity(item)
         return item
 
     def _check(self, field: h5py.Dataset, identity: Identity, depth: int) -> None:
