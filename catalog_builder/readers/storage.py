@@ -38,6 +38,10 @@ _DEFLATE, _SHUFFLE, _FLETCHER32 = 1, 2, 3
 _BZIP2, _LZF, _BLOSC, _LZ4, _BITSHUFFLE, _ZSTD = 307, 32000, 32001, 32004, 32008, 32015
 _OURS = frozenset({_DEFLATE, _SHUFFLE, _FLETCHER32, _BZIP2})
 """Filters undone here; a checksum is left to HDF5, which compares it."""
+_MOST_BLOCKS = 1 << 20
+"""Blocks of a chunk that are followed; writers make them of some kilobytes."""
+_LONGEST_LZF = 32 << 20
+"""Bytes of a chunk that are followed step by step."""
 _REFERENCE = 16
 """Bytes: a length, an address in the global heap, and an index there."""
 _MOST_OVERHEAD = 65536
@@ -221,7 +225,7 @@ def _bitshuffle(data: bytes, values: tuple[int, ...], expected: int) -> bool:
         return len(data) == expected
     width = values[2]
     total, block = struct.unpack_from(">QI", data)
-    if total != expected or block < 8 * width:
+    if total != expected or block < 8 * width or total // block > _MOST_BLOCKS:
         return False
     items, each = total // width, block // width
     last = items % each // 8 * 8
@@ -233,7 +237,7 @@ def _bitshuffle(data: bytes, values: tuple[int, ...], expected: int) -> bool:
 
 def _lz4(data: bytes, values: tuple[int, ...], expected: int) -> bool:
     total, block = struct.unpack_from(">QI", data)
-    if total != expected or block == 0:
+    if total != expected or block == 0 or total // block > _MOST_BLOCKS:
         return False
     at = 12
     for _ in range(-(-total // block)):
@@ -258,6 +262,8 @@ def _zstd(data: bytes, values: tuple[int, ...], expected: int) -> bool:
 def _lzf(data: bytes, values: tuple[int, ...], expected: int) -> bool:
     """Follow the runs and back references; they carry their lengths, the whole carries none."""
     at, total, end = 0, 0, len(data)
+    if end > _LONGEST_LZF:
+        return False
     while at < end and total <= expected:
         control = data[at]
         if control < 32:
