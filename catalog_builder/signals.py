@@ -124,6 +124,8 @@ class Reading:
     rois: Mapping[str, tuple[Roi, ...]] = field(default_factory=dict)
     """By detector, in the order of its ROI channels."""
     pictures: tuple[Picture, ...] = ()
+    lost: str | None = None
+    """Why what the scan is plotted by is not here (its data lie in a file that is gone); None where it is."""
     problems: tuple[Problem, ...] = ()
     bookmark: str | None = None
     """Where this scan begins, in the reader's own words: from here it reads on in a file that only grew."""
@@ -147,6 +149,8 @@ MOST_SIGNALS = 6
 """Channels plotted together: as many as Okabe-Ito colours that stay apart."""
 
 _ROI = re.compile(r"roi", re.IGNORECASE)
+_PLACE_IN_ROI = re.compile(r"(max|min|peak|cent(re|er|roid)?|com)[ _.]?([xy]|val(ue)?)$", re.IGNORECASE)
+"""What an ROI's statistics tell beside its sum: GDA's ``roi1_maxval``, ``roi1_maxx``."""
 _BOOKKEEPING = re.compile(
     r"""pt_?no|point(_?(nb|number|no))?|.*_?index            # Sardana's point number, <det>_index
       |.*epoch.*|unix|timestamp|(elapsed_?|.*_)?times?|secs?|seconds|time_s|dt|date   # when, and how long
@@ -187,6 +191,8 @@ def choose(reading: Reading, command: Command, preferred: Sequence[str] = ()) ->
     candidates = list(_candidates(reading, command, preferred, axes))
     telling = (found for found in candidates if _is_telling(*found))
     main, reason = next(telling, None) or next((f for f in candidates if _has_values(f[0])), candidates[0])
+    if reading.lost is not None and reason in (_LAST_CHANNEL, _LAST_COLUMN):
+        return Choice(signals=(), axes=axes, reason=reading.lost)
     signals = (main.name, *_companions(reading.columns, main))
     return Choice(signals=signals, axes=axes, reason=reason)
 
@@ -221,7 +227,7 @@ def _candidates(
             if name == wanted.casefold() or fnmatchcase(name, wanted.casefold()):
                 yield column, "preferred by the configuration"
     for column in columns:
-        if _ROI.search(column.name):
+        if _ROI.search(column.name) and not _PLACE_IN_ROI.search(column.name):
             yield column, _FIRST_ROI
     positioners = {name.casefold() for name in (*reading.positioners, *axes, *(r.positioner for r in command.ranges))}
     for column in reversed(columns):
@@ -238,7 +244,8 @@ def _companions(columns: Sequence[Column], main: Column) -> list[str]:
     detector = roi_detector(main.name)
     if detector is None:
         return []
-    names = dict.fromkeys(c.name for c in columns if roi_detector(c.name) == detector and _has_values(c))
+    same = (c for c in columns if roi_detector(c.name) == detector and not _PLACE_IN_ROI.search(c.name))
+    names = dict.fromkeys(column.name for column in same if _has_values(column))
     return [name for name in names if name != main.name][: MOST_SIGNALS - 1]
 
 

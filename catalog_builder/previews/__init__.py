@@ -87,12 +87,14 @@ DRAWERS: Registry[Drawer] = Registry(
         "curve": "catalog_builder.previews.lines:draw_curve",
         "spectra": "catalog_builder.previews.spectra:draw_spectra",
         "frame": "catalog_builder.previews.images:draw_frames",
+        "attached": "catalog_builder.previews.attached:draw_attached",
     },
 )
 
 
 def draw(reading: Reading, command: Command, choice: Choice, title: str, planned: int | None = None) -> Drawing:
-    """Draw a scan's previews: a map where it has one, else its curve, then spectra, then frames of each detector.
+    """Draw a scan's previews: a map where it has one, else its curve, then spectra, then frames of each detector, then
+    pictures that lay beside it.
 
     A curve of a single point or of one value throughout comes last. The same scan gives the same bytes, whatever
     was drawn before it.
@@ -107,7 +109,7 @@ def draw(reading: Reading, command: Command, choice: Choice, title: str, planned
     subject = Subject(reading=reading, command=command, choice=choice, title=title, planned=planned)
     first = DRAWERS.get("map")(subject)
     attempts = [first if first.sketches else DRAWERS.get("curve")(subject)]
-    attempts += [DRAWERS.get(kind)(subject) for kind in ("spectra", "frame")]
+    attempts += [DRAWERS.get(kind)(subject) for kind in ("spectra", "frame", "attached")]
     ordered = sorted(attempts, key=lambda attempt: not attempt.telling)
     sketches = [sketch for attempt in ordered for sketch in attempt.sketches]
     reasons = dict.fromkeys(attempt.reason for attempt in attempts if attempt.reason)

@@ -18,7 +18,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -29,16 +29,16 @@ from fabio.cbfimage import CbfImage
 from fabio.edfimage import EdfImage
 from fabio.fabioutils import BytesIO, File
 from fabio.tifimage import TifImage
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from catalog_builder.errors import CatalogError
 from catalog_builder.readers import Surroundings
-from catalog_builder.readers.attributes import H5_ERRORS
+from catalog_builder.readers.attributes import nexus_class
 from catalog_builder.readers.bounds import below, kept_inside
 from catalog_builder.readers.complaints import Complaints
 from catalog_builder.readers.links import Inside, names_in, never_written, open_inside, walk_inside
 from catalog_builder.readers.pixels import image
-from catalog_builder.readers.stacks import is_stack, load_one, shows_images
+from catalog_builder.readers.stacks import Marks, is_stack, load_one, marks_of, mask_for, shows_images
 from catalog_builder.readers.texts import encodable
 from catalog_builder.signals import Frames, Image
 
@@ -61,8 +61,6 @@ _CBF_EDGES = tuple(
 _CBF_CHECKSUM = re.compile(rb"Content-MD5:\s*([A-Za-z0-9+/]{22}==)")
 _CUTOFF = re.compile(rb"Count_cutoff\s*[=:]?\s*(\d{1,12})")
 """Dectris' mini header, in CBF and in a TIFF's description: ``# Count_cutoff 1048500 counts``."""
-_EIGER_CUTOFFS = ("detectorSpecific/countrate_correction_count_cutoff", "saturation_value")
-"""Below ``entry/instrument/detector``: Eiger's own, and NXmx' (NXdetector)."""
 _SHORT = 3
 """TIFF's type of two bytes."""
 _SUBFILE, _COLUMNS, _ROWS, _BITS, _PACKED = 254, 256, 257, 258, 259
@@ -103,6 +101,8 @@ class _Part:
     field: str
     """Its path in the file."""
     count: int
+    marks: tuple[Path, str]
+    """File and group of the NXdetector that says which pixels are masked."""
 
 
 def frames_in(folder: Path, detector: str, surroundings: Surroundings) -> Frames | None:
@@ -117,8 +117,8 @@ def frames_in(folder: Path, detector: str, surroundings: Surroundings) -> Frames
     if single:
         return _series(detector, single, surroundings.boundary)
     stacks = [file for file in files if file.suffix.lower() in STACK_SUFFIXES]
-    label, found = _parts(detector, stacks, surroundings.boundary)
-    return _stack(label, found.parts, surroundings.boundary, found.cutoff) if found.parts else None
+    label, parts = _parts(detector, stacks, surroundings.boundary)
+    return _stack(label, parts, surroundings.boundary) if parts else None
 
 
 def frames_of_files(files: Sequence[Path], detector: str, surroundings: Surroundings) -> Frames | None:
@@ -146,8 +146,8 @@ def frames_of_master(path: Path, surroundings: Surroundings, detector: str | Non
     boundary = surroundings.boundary
     if not _stays(path, boundary):
         return None
-    found = _masters([path], lambda: _files(path.parent, boundary), boundary)
-    return _stack(encodable(detector or "eiger"), found.parts, boundary, found.cutoff) if found.parts else None
+    parts = _masters([path], lambda: _files(path.parent, boundary), boundary)
+    return _stack(encodable(detector or "eiger"), parts, boundary) if parts else None
 
 
 def _files(folder: Path, boundary: Path) -> list[Path]:
@@ -407,15 +407,7 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Stacks:
-    """The stacks of a series, and from which count on its pixels are saturated."""
-
-    parts: list[_Part]
-    cutoff: float | None = None
-
-
-def _parts(detector: str, files: Sequence[Path], boundary: Path) -> tuple[str, _Stacks]:
+def _parts(detector: str, files: Sequence[Path], boundary: Path) -> tuple[str, list[_Part]]:
     """Find the stacks of a series: an Eiger's masters, else its data files, else a Lambda's first module."""
     masters = [file for file in files if file.stem.endswith("_master")]
     if masters:
@@ -424,39 +416,26 @@ def _parts(detector: str, files: Sequence[Path], boundary: Path) -> tuple[str, _
     if modules:
         chosen = [file for file in files if file.stem.startswith(f"{modules[0]}_part")]
         label = f"{detector} ({modules[0].rsplit('_', 1)[-1]} of {len(modules)})" if len(modules) > 1 else detector
-        return label, _Stacks([part for file in chosen for part in _biggest(file, boundary)])
-    return detector, _Stacks([part for file in files for part in _biggest(file, boundary)])
+        return label, [part for file in chosen for part in _biggest(file, boundary)]
+    return detector, [part for file in files for part in _biggest(file, boundary)]
 
 
-def _masters(masters: Sequence[Path], files: Callable[[], Sequence[Path]], boundary: Path) -> _Stacks:
+def _masters(masters: Sequence[Path], files: Callable[[], Sequence[Path]], boundary: Path) -> list[_Part]:
     """Give what masters link to, as far as no part is missing; the data files beside one that links to none."""
     parts: list[_Part] = []
-    cutoff: float | None = None
     for master in masters:
-        found = _Stacks([])
+        linked: list[_Part] = []
         with suppress(CatalogError), open_inside(master, boundary) as inside:
-            found = _Stacks(_succession(inside) or _biggest_in(inside), _eiger_cutoff(inside))
-        parts += found.parts or _beside(master, files(), boundary)
-        cutoff = found.cutoff if cutoff is None else cutoff
-    return _Stacks(parts, cutoff)
+            linked = _succession(inside) or _biggest_in(inside)
+        parts += linked or _beside(master, files(), boundary)
+    return parts
 
 
 def _beside(master: Path, files: Sequence[Path], boundary: Path) -> list[_Part]:
     stem = master.stem.removesuffix("_master")
     beside = [f for f in files if (match := _EIGER_DATA.match(f.stem)) and match[1] == stem]
-    return [part for file in beside for part in _biggest(file, boundary)]
-
-
-def _eiger_cutoff(inside: Inside) -> float | None:
-    """Give the counts from which on a pixel is saturated, where a master tells."""
-    for name in _EIGER_CUTOFFS:
-        field = inside.find(inside.root, f"entry/instrument/detector/{name}")
-        if isinstance(field, h5py.Dataset) and field.size == 1 and field.dtype.kind in "iuf":
-            with suppress(*H5_ERRORS):
-                value = float(np.asarray(field[()]).ravel()[0])
-                if math.isfinite(value) and value > 0:
-                    return value
-    return None
+    own = (master, "entry/instrument/detector")
+    return [replace(part, marks=own) for file in beside for part in _biggest(file, boundary)]
 
 
 def _succession(inside: Inside) -> list[_Part]:
@@ -469,7 +448,7 @@ def _succession(inside: Inside) -> list[_Part]:
         field = inside.find(group, name)
         if not isinstance(field, h5py.Dataset) or not is_stack(field) or never_written(field):
             break
-        parts.append(_part(field))
+        parts.append(_part(inside, field))
     return parts
 
 
@@ -485,15 +464,37 @@ def _biggest(file: Path, boundary: Path) -> list[_Part]:
 def _biggest_in(inside: Inside) -> list[_Part]:
     nodes = walk_inside(inside, inside.root, Complaints(""))
     stacks = [node.item for node in nodes if isinstance(node.item, h5py.Dataset) and shows_images(node.path, node.item)]
-    return [_part(max(stacks, key=lambda field: field.size))] if stacks else []
+    return [_part(inside, max(stacks, key=lambda field: field.size))] if stacks else []
 
 
-def _part(field: h5py.Dataset) -> _Part:
-    return _Part(Path(os.fsdecode(field.file.filename)), str(field.name), math.prod(field.shape[:-2]))
+def _part(inside: Inside, field: h5py.Dataset) -> _Part:
+    """Give a stack; its detector's mask lies beside it, or in the master's ``entry/instrument/detector``."""
+    file, path = inside.path_of(field), str(field.name)
+    own = (file, path.rsplit("/", 1)[0] or "/")
+    group = inside.find(field.file, own[1])
+    beside = isinstance(group, h5py.Group) and nexus_class(group) == "NXdetector"
+    detector = own if beside else (inside.path_of(inside.root), "entry/instrument/detector")
+    return _Part(file, path, math.prod(field.shape[:-2]), detector)
 
 
-def _stack(detector: str, parts: Sequence[_Part], boundary: Path, cutoff: float | None = None) -> Frames:
+def _marks(place: tuple[Path, str], boundary: Path) -> tuple[Marks, NDArray[np.generic] | None]:
+    """Give what a detector says of its pixels, and its mask; nothing where there is no such group."""
+    with open_inside(place[0], boundary) as inside:
+        group = inside.find(inside.root, place[1])
+        if not isinstance(group, h5py.Group):
+            return Marks(), None
+        marks = marks_of(inside, group)
+        return replace(marks, mask=None), mask_for(inside, marks, 0, {})
+
+
+def _stack(detector: str, parts: Sequence[_Part], boundary: Path) -> Frames:
     ends = list(accumulate(part.count for part in parts))
+    known: dict[tuple[Path, str], tuple[Marks, NDArray[np.generic] | None]] = {}
+
+    def marked(part: _Part) -> tuple[Marks, NDArray[np.generic] | None]:
+        if part.marks not in known:
+            known[part.marks] = _marks(part.marks, boundary)
+        return known[part.marks]
 
     def load(number: int) -> Image:
         if not 0 <= number < ends[-1]:
@@ -503,8 +504,14 @@ def _stack(detector: str, parts: Sequence[_Part], boundary: Path, cutoff: float 
         try:
             with open_inside(part.file, boundary) as inside:
                 field = inside.at(inside.root, part.field)
-                return load_one(detector, field, number - (ends[at - 1] if at else 0))
+                if not isinstance(field, h5py.Dataset):
+                    raise CatalogError("is no stack of images any more")
+                return load_one(inside, detector, field, number - (ends[at - 1] if at else 0), *marked(part))
         except CatalogError as exc:
             raise CatalogError(encodable(exc.what), where=below(part.file, boundary)) from exc
 
+    try:
+        cutoff = marked(parts[0])[0].cutoff
+    except CatalogError:
+        cutoff = None
     return Frames(detector=detector, count=ends[-1], load=load, cutoff=cutoff)

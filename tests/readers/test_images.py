@@ -189,7 +189,7 @@ def test_a_chunk_stored_shorter_than_it_is_would_show_what_else_was_in_memory(tm
             field.id.write_direct_chunk((number, 0, 0), bytes(2400 if number < 1050 else 16), 1)
     series = some(tmp_path)
     assert np.nanmax(series.load(3)) == 0
-    with pytest.raises(CatalogError, match=r"^a.h5: image 1060 is stored shorter than it is"):
+    with pytest.raises(CatalogError, match=r"^a.h5: image 1060 cannot be read: its chunks are stored shorter"):
         series.load(1060)
 
 
