@@ -108,7 +108,7 @@ def draw(reading: Reading, command: Command, choice: Choice, title: str, planned
     """
     subject = Subject(reading=reading, command=command, choice=choice, title=title, planned=planned)
     first = DRAWERS.get("map")(subject)
-    attempts = [first if first.sketches else DRAWERS.get("curve")(subject)]
+    attempts = [] if _is_one_spectrum(reading) else [first if first.sketches else DRAWERS.get("curve")(subject)]
     attempts += [DRAWERS.get(kind)(subject) for kind in ("spectra", "frame", "attached")]
     ordered = sorted(attempts, key=lambda attempt: not attempt.telling)
     sketches = [sketch for attempt in ordered for sketch in attempt.sketches]
@@ -118,6 +118,12 @@ def draw(reading: Reading, command: Command, choice: Choice, title: str, planned
         no_preview=None if sketches else "; ".join(reasons) or "there is nothing to draw",
         problems=tuple(problem for attempt in attempts for problem in attempt.problems),
     )
+
+
+def _is_one_spectrum(reading: Reading) -> bool:
+    """Tell a file of one spectrum, whose only column is the spectrum itself."""
+    columns, spectra = reading.columns, reading.spectra
+    return len(columns) == 1 == len(spectra) and spectra[0].values.shape == (1, len(columns[0].values))
 
 
 def _placed(sketch: Sketch, number: int) -> DrawnImage:
