@@ -29,6 +29,7 @@ from catalog_builder.explain import explained
 from catalog_builder.facets import SearchResult, request_from
 from catalog_builder.files import write_if_changed
 from catalog_builder.places import Places
+from catalog_builder.previews.contact import contact_sheet as draw_contact_sheet
 from catalog_builder.readers import READERS
 from catalog_builder.recordstore import RecordStore
 from catalog_builder.registry import Registry
@@ -178,12 +179,23 @@ def init(folder: Path, force: bool) -> None:
 @main.command()
 @_config_option
 @click.option("--rules", "show_rules", is_flag=True, help="Show which scans of the catalogue each rule hits.")
-def check(config_file: Path | None, show_rules: bool) -> None:
+@click.option(
+    "--contact-sheet",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Draw all previews of the catalogue on pages in FOLDER, to be looked through.",
+)
+def check(config_file: Path | None, show_rules: bool, contact_sheet: Path | None) -> None:
     """Validate the configuration, and list the sources that had problems at the last build."""
     settings = _settings(config_file)
     click.echo(f"{settings.source}: the configuration is valid")
     if show_rules:
         _tell_rules(settings)
+    if contact_sheet is not None:
+        places = Places(settings.catalogue)
+        pages = draw_contact_sheet(places, RecordStore(places).scans(), contact_sheet)
+        click.echo(f"{len(pages)} pages in {contact_sheet}")
+    if show_rules or contact_sheet is not None:
         return
     for root in settings.beamtimes.roots:
         if not root.is_dir():

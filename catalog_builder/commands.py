@@ -11,6 +11,7 @@ from catalog_builder.records import Command, Range
 _STEP_SCAN = re.compile(r"^(a|d)([2-9])?scan(ct|c)?$")
 _MESH = re.compile(r"^(a|d|hkl)?mesh(ct|c)?$")
 _RECIPROCAL = {"hscan": "h", "kscan": "k", "lscan": "l"}
+_REGIONS = re.compile(r"^r([23])?scan$")
 _COUNTS = frozenset({"ct", "uct"})
 _WORDS = re.compile(r"'[^']*'|\"[^\"]*\"|\S+")
 _WHOLE = re.compile(r"^\+?\d{1,9}$")
@@ -23,8 +24,12 @@ def parse(text: str) -> Command:
     ``n`` intervals come ``n + 1`` points; a mesh has the product of both. Words behind the last argument
     (Sardana's ``bidirectional``, options) are left alone. Never raises.
 
+    Points are given only where they are sure: a wrong number of them makes a whole scan an aborted one.
+
     Sources: SPEC standard macros (``ascan``, ``mesh``, ``hklscan``, ``loopscan`` …); sardana
-    ``macroserver/macros/scan.py`` (``dscan``, ``mesh``, ``timescan``, ``fscan``, ``ascanct`` …).
+    ``macroserver/macros/scan.py`` (``dscan``, ``mesh``, ``timescan``, ``fscan``, ``ascanct``, ``rscan`` …);
+    BLISS standard scans (``amesh``, ``loopscan``); GDA user guide, "Scanning" (``scan x 0 10 1``); the USAXS
+    instrument's ``uascan`` at the APS.
     """
     text = text.strip()
     name = re.split(r"[\s(]", text, maxsplit=1)[0]
@@ -55,18 +60,12 @@ def _parsed(macro: str, words: list[str]) -> _Parsed | None:
         return _mesh(words, relative=mesh[1] == "d")
     if macro in _RECIPROCAL:
         return _together([_RECIPROCAL[macro], *words], 1, relative=False, ramp=False)
-    if macro == "hklscan":
-        return _hklscan(words)
-    if macro == "timescan":
-        return _timescan(words)
-    if macro == "loopscan":
-        points = _whole(words, 0)
-        return (), False, points or None, _number(words, 1)
-    if macro == "fscan":
-        return _fscan(words)
+    if regions := _REGIONS.match(macro):
+        return _who_moves(words[: int(regions[1] or 1)])
     if macro in _COUNTS:
         return (), False, 1, _number(words, 0)
-    return None
+    special = _SPECIAL.get(macro)
+    return special(words) if special else None
 
 
 def _together(words: list[str], count: int, *, relative: bool, ramp: bool) -> _Parsed | None:
@@ -115,11 +114,79 @@ def _hklscan(words: list[str]) -> _Parsed | None:
 
 
 def _timescan(words: list[str]) -> _Parsed:
-    """Read Sardana's ``n t [latency]``, else SPEC's ``t [sleep]``, which runs until somebody stops it."""
+    """Read Sardana's ``n t [latency]``, else SPEC's ``t [sleep]``, which runs until somebody stops it.
+
+    With two words it is Sardana's where the time has a decimal point: it writes every time as a float
+    (``timescan 9 1.0``), SPEC what was typed (``timescan 1 2``); else nobody can tell.
+    """
     intervals, exposure = _whole(words, 0), _number(words, 1)
     if intervals and exposure:
-        return (), False, intervals + 1, exposure
+        sure = len(words) > 2 or "." in words[1]
+        return (), False, intervals + 1 if sure else None, exposure if sure else None
     return (), False, None, _number(words, 0)
+
+
+def _loopscan(words: list[str]) -> _Parsed:
+    """Read SPEC's and BLISS' ``n t [sleep]``: here ``n`` are points."""
+    return (), False, _whole(words, 0) or None, _number(words, 1)
+
+
+def _two_theta(words: list[str]) -> _Parsed | None:
+    """Read SPEC's ``th2th a b n t``: ``tth`` relative to where it stands, ``th`` half as far."""
+    return _together(["tth", *words], 1, relative=True, ramp=False)
+
+
+def _uascan(words: list[str]) -> _Parsed | None:
+    """Read ``ar start centre stop …``: its steps grow with the distance from the centre, so only the ends are told."""
+    start, stop = _number(words, 1), _number(words, 3)
+    if start is None or stop is None:
+        return None
+    return (Range(positioner=words[0], start=start, stop=stop, intervals=None),), False, None, None
+
+
+def _gda_scan(words: list[str]) -> _Parsed | None:
+    """Read GDA's ``x start stop step [y start stop step …] [y start [step]] [detector [time]]``.
+
+    A name with three numbers is one more dimension, inside the one before it: the last one is the fast one. A
+    step that does not fit between its ends leaves the number of points open.
+    """
+    ranges: list[Range] = []
+    exposure = None
+    for name, numbers in _named_numbers(words):
+        if len(numbers) > 2:
+            ranges.append(Range(positioner=name, start=numbers[0], stop=numbers[1], intervals=_intervals(*numbers[:3])))
+        elif ranges and len(numbers) == 1:
+            exposure = exposure or numbers[0]
+    if not ranges or len(_named_numbers(words)[0][1]) != 3:
+        return None
+    counts = [r.intervals for r in ranges]
+    known = [count + 1 for count in counts if count is not None]
+    return tuple(reversed(ranges)), False, prod(known) if len(known) == len(counts) else None, exposure
+
+
+def _named_numbers(words: list[str]) -> list[tuple[str, list[float]]]:
+    """Give each name with the numbers behind it; one behind no name is left out."""
+    named: list[tuple[str, list[float]]] = []
+    for word in words:
+        found = _number([word], 0)
+        if found is None:
+            named.append((word, []))
+        elif named:
+            named[-1][1].append(found)
+    return named
+
+
+def _intervals(start: float, stop: float, step: float) -> int | None:
+    """Give the number of steps between two ends; None where they do not fit a whole number of times."""
+    steps = abs((stop - start) / step) if step else 0.0
+    return round(steps) if 0.5 < steps < 1e9 and abs(steps - round(steps)) < 1e-3 else None
+
+
+def _who_moves(names: list[str]) -> _Parsed | None:
+    """Read who moves in Sardana's ``rscan``, whose other arguments changed places with its version 3.2."""
+    if not names or any(_number([name], 0) is not None for name in names):
+        return None
+    return tuple(Range(positioner=name, start=None, stop=None, intervals=None) for name in names), False, None, None
 
 
 def _fscan(words: list[str]) -> _Parsed | None:
@@ -130,6 +197,17 @@ def _fscan(words: list[str]) -> _Parsed | None:
     movers = words[first + 1 :: 2]
     ranges = tuple(Range(positioner=name, start=None, stop=None, intervals=None) for name in movers)
     return ranges, False, None, _number(words, first)
+
+
+_SPECIAL = {
+    "hklscan": _hklscan,
+    "timescan": _timescan,
+    "loopscan": _loopscan,
+    "fscan": _fscan,
+    "th2th": _two_theta,
+    "uascan": _uascan,
+    "scan": _gda_scan,
+}
 
 
 def _move(words: list[str]) -> tuple[str, float, float] | None:

@@ -1,8 +1,9 @@
-"""What lies beside a scan's file: its detectors' frames, and what an ingest left.
+"""What lies beside a scan's file: its detectors' frames, spectra, and what an ingest left.
 
 Knows which companion goes to which reader, and what a reading takes over from another; does not know formats.
 """
 
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,9 +14,11 @@ from catalog_builder.errors import CatalogError
 from catalog_builder.files import read_inside
 from catalog_builder.readers import Surroundings
 from catalog_builder.readers.bounds import kept_inside
-from catalog_builder.readers.images import frames_in
+from catalog_builder.readers.complaints import Complaints
+from catalog_builder.readers.images import FRAME_SUFFIXES, frames_in, frames_of_files, frames_of_master
+from catalog_builder.readers.mca import spectra_in
 from catalog_builder.records import Problem
-from catalog_builder.signals import Frames, Picture, Reading
+from catalog_builder.signals import Frames, Picture, Reading, Spectra
 
 _LONGEST_SIDECAR = 32 * 2**20
 """Bytes; an attachment holds a picture, a third longer than it is."""
@@ -41,7 +44,12 @@ _FILLED = (
 
 def beside(source: Source, surroundings: Surroundings) -> Reading:
     """Give what lies beside a source's files as a reading of its own; what cannot be read of it is a problem."""
-    found = Reading(frames=_frames(source, surroundings))
+    complaints = Complaints(PurePosixPath(source.path).name)
+    found = Reading(
+        frames=(*_frames(source, surroundings), *_loose_frames(source, surroundings)),
+        spectra=_spectra(source, surroundings, complaints),
+        problems=complaints.all(),
+    )
     for file in source.sidecars:
         try:
             found = filled(found, _sidecar(file, surroundings.boundary))
@@ -67,15 +75,39 @@ def filled(reading: Reading, other: Reading | None) -> Reading:
     )
 
 
-def _frames(source: Source, surroundings: Surroundings) -> tuple[Frames, ...]:
-    """Give the frames in the source's own folder, one a detector."""
-    found = []
-    for path, detector in sorted({(series.path, series.detector or "") for series in source.series}):
-        folder = kept_inside(surroundings.boundary / path, surroundings.boundary)
-        frames = frames_in(folder, detector or folder.name, surroundings) if folder.is_dir() else None
-        if frames is not None:
-            found.append(frames)
-    return tuple(found)
+def _frames(source: Source, surroundings: Surroundings) -> Iterator[Frames]:
+    """Give the frames in the source's own folders, one a detector."""
+    for folder, detector in _folders(source, surroundings.boundary, FRAME_SUFFIXES):
+        if (frames := frames_in(folder, detector or folder.name, surroundings)) is not None:
+            yield frames
+
+
+def _folders(source: Source, boundary: Path, suffixes: Collection[str]) -> Iterator[tuple[Path, str]]:
+    """Give the source's own folders that hold files of these suffixes, with the detector each is named after."""
+    series = {(s.path, s.detector or "") for s in source.series if s.suffix.lower() in suffixes}
+    for path, detector in sorted(series):
+        folder = kept_inside(boundary / path, boundary)
+        if folder.is_dir():
+            yield folder, detector
+
+
+def _loose_frames(source: Source, surroundings: Surroundings) -> Iterator[Frames]:
+    """Give the frames in files that lie beside the scan's: single images, and an Eiger's series by its master."""
+    files = [surroundings.boundary / series.path for series in source.series if not series.suffix]
+    for master in files:
+        if master.stem.endswith("_master") and (frames := frames_of_master(master, surroundings)) is not None:
+            yield frames
+    if (frames := frames_of_files(files, "detector", surroundings)) is not None:
+        yield frames
+
+
+def _spectra(source: Source, surroundings: Surroundings, complaints: Complaints) -> tuple[Spectra, ...]:
+    """Give the spectra in the source's own folders: ``.fio`` files of a multichannel analyser, one a point."""
+    found = (
+        spectra_in(folder, detector or "mca", surroundings, complaints)
+        for folder, detector in _folders(source, surroundings.boundary, (".fio",))
+    )
+    return tuple(spectra for spectra in found if spectra is not None)
 
 
 def _sidecar(file: FoundFile, boundary: Path) -> Reading:

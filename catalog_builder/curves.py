@@ -20,6 +20,9 @@ CURVE_FORMAT = 1
 LARGEST_GRID = 4_000_000
 """Cells a planned mesh may have before it is taken for a misread command."""
 
+_SHARE_ALONE = 0.98
+"""Of a mesh's points on its grid that must have a cell of their own: a point measured twice is borne."""
+
 _DIGITS = 7
 """Significant digits kept in ``curve.json``."""
 
@@ -74,25 +77,45 @@ def is_counts(values: Floats) -> bool:
 def peak(x: Floats, y: Floats) -> Peak | None:
     """Give the facts about the highest point, or None where no point has both numbers.
 
-    The width is that of the stretch around the highest point that lies above half its height (counted from 0, as
-    SPEC's ``fwhm`` does), its ends interpolated linearly; None where the curve does not come down on both sides.
-    The centre of mass weighs each point by its value; None where a value is negative or none is positive.
+    Nothing is subtracted: the width is that of the stretch around the highest point that lies above half its
+    height counted from 0, as SPEC's ``fwhm`` does, its ends interpolated linearly; None where the curve does not
+    come down to the half on both sides. The centre of mass weighs each point by its value; None where a value is
+    negative or none is positive.
+
+    The facts are ambiguous where the curve does not come down on both sides (the maximum at an edge, a background
+    above half of it), where several stretches are above half, where fewer than three points are, where the top is
+    flat (a slit, a counter at its end) and where the highest point does not stand out of the noise.
     """
+    points = _in_order(x, y)
+    if points is None:
+        return None
+    x, y = points
+    top = int(y.argmax())
+    sides = _sides(x, y, top)
+    width = None if sides is None else sides[1] - sides[0]
+    width = width if width is not None and math.isfinite(width) else None
+    return Peak(
+        height=float(y[top]),
+        position=float(x[top]),
+        centre_of_mass=_centre_of_mass(x, y),
+        fwhm=width,
+        ambiguous=width is None or _is_doubtful(x, y, top, width),
+    )
+
+
+def half_maximum(x: Floats, y: Floats) -> tuple[float, float] | None:
+    """Give where the stretch around the highest point begins and ends that ``peak`` gives the width of."""
+    points = _in_order(x, y)
+    return None if points is None else _sides(*points, int(points[1].argmax()))
+
+
+def _in_order(x: Floats, y: Floats) -> tuple[Floats, Floats] | None:
+    """Give the points that have both numbers by growing x, or None where there is none."""
     keep = np.isfinite(x) & np.isfinite(y)
     if not keep.any():
         return None
     order = np.argsort(x[keep], kind="stable")
-    x, y = x[keep][order], y[keep][order]
-    top = int(y.argmax())
-    height = float(y[top])
-    fwhm, ambiguous = (None, False) if height <= 0 else _width(x, y, top)
-    return Peak(
-        height=height,
-        position=float(x[top]),
-        centre_of_mass=_centre_of_mass(x, y),
-        fwhm=fwhm,
-        ambiguous=ambiguous,
-    )
+    return x[keep][order], y[keep][order]
 
 
 def _centre_of_mass(x: Floats, y: Floats) -> float | None:
@@ -104,21 +127,15 @@ def _centre_of_mass(x: Floats, y: Floats) -> float | None:
     return min(max(centre, float(x[0])), float(x[-1]))
 
 
-def _width(x: Floats, y: Floats, top: int) -> tuple[float | None, bool]:
-    """Give the width at half the height of ``y[top]``, and whether other stretches exceed it too."""
+def _sides(x: Floats, y: Floats, top: int) -> tuple[float, float] | None:
+    """Give where the curve crosses half of ``y[top]`` on both sides of it; None where it does not."""
     half = y[top] / 2
-    above = y > half
-    starts = np.flatnonzero(above & ~np.concatenate(([False], above[:-1])))
-    ends = np.flatnonzero(above & ~np.concatenate((above[1:], [False])))
-    ambiguous = len(starts) > 1
-    if not len(starts):
-        return None, False
-    mine = int(np.searchsorted(starts, top, side="right")) - 1
-    first, last = int(starts[mine]), int(ends[mine])
-    if first == 0 or last == len(x) - 1:
-        return None, ambiguous
-    width = _crossing(x, y, last, last + 1, half) - _crossing(x, y, first, first - 1, half)
-    return (width if math.isfinite(width) else None), ambiguous
+    below = np.flatnonzero(y <= half)
+    before, behind = below[below < top], below[below > top]
+    if y[top] <= 0 or not len(before) or not len(behind):
+        return None
+    first, last = int(before[-1]), int(behind[0])
+    return _crossing(x, y, first + 1, first, half), _crossing(x, y, last - 1, last, half)
 
 
 def _crossing(x: Floats, y: Floats, inside: int, outside: int, level: float) -> float:
@@ -128,11 +145,49 @@ def _crossing(x: Floats, y: Floats, inside: int, outside: int, level: float) -> 
         return float(x[inside] + (x[outside] - x[inside]) * part)
 
 
+_FEWEST_IN_PEAK = 3
+"""Points at or above half the height that make a peak; fewer are a spike whose width is the step's."""
+_FLAT, _FLAT_SHARE = 0.01, 0.25
+"""A top is flat where points within 1 % of it span a quarter of the width: a Gaussian's span an eighth."""
+_STANDS_OUT = 4.0
+"""Standard deviations of the noise by which the highest point exceeds the median."""
+_COUNTS_STAND_OUT = 3.0
+"""The same where the noise is that of counting: few counts prove nothing."""
+
+
+def _is_doubtful(x: Floats, y: Floats, top: int, width: float) -> bool:
+    """Tell whether the facts about the peak at ``top`` could as well be others."""
+    height = float(y[top])
+    above = y > height / 2
+    stretches = int(above[0]) + int(np.count_nonzero(above[1:] & ~above[:-1]))
+    if stretches > 1 or np.count_nonzero(y >= height / 2) < _FEWEST_IN_PEAK:
+        return True
+    flat = np.flatnonzero(y >= height * (1 - _FLAT))
+    if len(flat) >= _FEWEST_IN_PEAK and float(x[flat[-1]] - x[flat[0]]) > _FLAT_SHARE * width:
+        return True
+    out = height - float(np.median(y))
+    if is_counts(y) and out < _COUNTS_STAND_OUT * math.sqrt(height):
+        return True
+    return bool(out < _STANDS_OUT * _noise(y))
+
+
+def _noise(y: Floats) -> float:
+    """Give the standard deviation of what changes from point to point, by the median of the second differences.
+
+    Those of normal noise have a standard deviation of its own times √6, and their median size is 0.6745 of that.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        bends = np.abs(y[:-2] - 2 * y[1:-1] + y[2:])
+    size = float(np.median(bends)) if len(bends) else 0.0
+    return size / (0.6745 * math.sqrt(6)) if math.isfinite(size) else 0.0
+
+
 def grid_map(command: Command, columns: Sequence[Column], signal: str) -> GridMap | None:
     """Put a mesh's points on the grid its command planned; None where the scan is no mesh or does not fit one.
 
     Each point goes to the nearest planned position, so rows may run to and fro, and what an aborted mesh did not
     reach stays NaN. A relative mesh is placed by its first point, where both positioners stand at their start.
+    Points that would share a cell do not lie on the grid.
     """
     if not is_mesh(command):
         return None
@@ -145,6 +200,9 @@ def grid_map(command: Command, columns: Sequence[Column], signal: str) -> GridMa
     if not inside.any() or inside.sum() < np.isfinite(values.values).sum() / 2:
         return None
     cells = np.full((len(y.values), len(x.values)), np.nan)
+    taken = np.unique(y_places[inside] * len(x.values) + x_places[inside])
+    if len(taken) < _SHARE_ALONE * inside.sum():
+        return None
     cells[y_places[inside], x_places[inside]] = values.values[inside]
     return GridMap(signal=values.name, values=cells, x=x, y=y, unit=values.unit)
 

@@ -26,14 +26,15 @@ from catalog_builder.files import sweep, write_if_changed
 from catalog_builder.places import Places
 from catalog_builder.readers import READERS, Reader, ResumingReader, Surroundings
 from catalog_builder.readers.bounds import kept_inside, reason
+from catalog_builder.readers.inflate import first_bytes
 from catalog_builder.records import Peak, Problem, Scan
 from catalog_builder.recordstore import RecordStore
 from catalog_builder.signals import Choice, Reading, axis_of, choose, column_named
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same reading would give another record or preview."""
 
-SHARED_SUFFIXES = frozenset({"", ".dat", ".txt"})
+SHARED_SUFFIXES = frozenset({"", ".dat", ".txt", ".gz", ".bz2"})
 """Suffixes that all sorts of programs use: such a file that its reader does not recognise is not a source."""
 
 _logger = logging.getLogger(__name__)
@@ -254,8 +255,7 @@ def _opened(task: Task, n: int, surroundings: Surroundings) -> tuple[Reader, Gen
     relative = PurePosixPath(task.source.files[n].path)
     path = kept_inside(task.folder.path / relative, task.folder.path)
     try:
-        with path.open("rb") as stream:
-            head = stream.read(4096)
+        head = first_bytes(path)
     except OSError as exc:
         raise CatalogError(f"cannot be opened ({exc.strerror})", where=relative) from exc
     if not reader.recognises(head):

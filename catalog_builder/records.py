@@ -152,7 +152,8 @@ class Peak:
     fwhm: float | None
     """Full width at half maximum; None where a flank is missing."""
     ambiguous: bool
-    """True where more than one stretch of the curve exceeds half the maximum."""
+    """True where the facts are doubtful: a flank is missing, several stretches exceed half the maximum, the top is
+    flat, points are too few, or it does not stand out of the noise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ Knows how records become JSON and back, whatever format number a file carries; d
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -50,6 +50,12 @@ class RecordStore:
     def scan(self, key: str) -> Scan:
         """Load a scan; raises CatalogError where its record is missing or damaged."""
         return loaded(SCANS, self.places.scan_record(key))
+
+    def scans(self) -> Iterator[Scan]:
+        """Load all scans of all beamtimes, by name; raises CatalogError at a damaged record."""
+        for id in self.beamtime_ids():
+            for name in self.scan_names(id):
+                yield self.scan(f"scan:{id}/{name}")
 
     def beamtime(self, id: str) -> Beamtime:
         """Load a beamtime; raises CatalogError where its record is missing or damaged."""

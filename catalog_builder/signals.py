@@ -124,6 +124,8 @@ class Reading:
     rois: Mapping[str, tuple[Roi, ...]] = field(default_factory=dict)
     """By detector, in the order of its ROI channels."""
     pictures: tuple[Picture, ...] = ()
+    lost: str | None = None
+    """Why what the scan is plotted by is not here (its data lie in a file that is gone); None where it is."""
     problems: tuple[Problem, ...] = ()
     bookmark: str | None = None
     """Where this scan begins, in the reader's own words: from here it reads on in a file that only grew."""
@@ -147,14 +149,23 @@ MOST_SIGNALS = 6
 """Channels plotted together: as many as Okabe-Ito colours that stay apart."""
 
 _ROI = re.compile(r"roi", re.IGNORECASE)
+_PLACE_IN_ROI = re.compile(r"(max|min|peak|cent(re|er|roid)?|com)[ _.]?([xy]|val(ue)?)$", re.IGNORECASE)
+"""What an ROI's statistics tell beside its sum: GDA's ``roi1_maxval``, ``roi1_maxx``."""
 _BOOKKEEPING = re.compile(
     r"""pt_?no|point(_?(nb|number|no))?|.*_?index            # Sardana's point number, <det>_index
-      |.*epoch.*|unix|timestamp|(elapsed_?|.*_)?times?|secs?|seconds|time_s|dt|date   # when, and how long
+      |.*epoch.*|unix|timestamp|(elapsed_?|.*[_\ ])?times?|secs?|seconds|time_s|dt|date   # when, and how long
       |htime|live_?t(ime)?|real_?t(ime)?|.*_t\d\d            # timers: exp_t01
       |(i?petra|sr|ring)_?(beam)?curr?(ent)?|ipetra|ringc    # the ring's current says nothing of the sample
-      |.*atten.*|(.*[_/])?position|[hkl]                        # absorbers, read-backs of positioners""",
+      |.*atten.*|(.*[_/])?position|[hkl]                        # absorbers, read-backs of positioners
+      |enabled?|channel                                          # fast sweeps' settings, the same throughout""",
     re.IGNORECASE | re.VERBOSE,
 )
+_COUNTER = re.compile(
+    r"""det(ector)?[_\ ]?\d*|ion(_?chamber)?[_\ ]?\d*|i[0-2t]
+      |.*(diode|apd|_pd|pin|vfc|counter|counts?|signal|sum|_c)[_\ ]?\d*""",
+    re.IGNORECASE | re.VERBOSE,
+)
+"""Names of what counts, as beamlines give them: ``Det1``, ``Ion2``, ``EH2B_VFC01``, ``exp_c03``."""
 _TIMES = ("timestamp", "time", "epoch", "epoch_float", "elapsed", "elapsed_time", "dt")
 _OVER_TIME = ("timescan", "loopscan", "ct", "uct", "tscan")
 _UNIX_TIME = 1e8
@@ -175,7 +186,8 @@ def choose(reading: Reading, command: Command, preferred: Sequence[str] = ()) ->
 
     Signal: the file's own (``signalcounter``, ``@signal``), else the first of ``preferred`` (names, or patterns as
     ``*_roi1``), else the first ROI, else the last channel that is no time, index or positioner. A channel without
-    a finite value gives way to the next, and so does a guessed one that is constant. All ROIs of one detector
+    a finite value gives way to the next, and so does a guessed one that is constant; without a scanned positioner a
+    name such as ``Det1`` or ``diode`` is guessed first. Times alone are no signal. All ROIs of one detector
     come together.
     """
     if reading.map is not None and not _usable(reading.columns, reading.signal):
@@ -187,6 +199,10 @@ def choose(reading: Reading, command: Command, preferred: Sequence[str] = ()) ->
     candidates = list(_candidates(reading, command, preferred, axes))
     telling = (found for found in candidates if _is_telling(*found))
     main, reason = next(telling, None) or next((f for f in candidates if _has_values(f[0])), candidates[0])
+    if reading.lost is not None and reason in (_LAST_CHANNEL, _LAST_COLUMN):
+        return Choice(signals=(), axes=axes, reason=reading.lost)
+    if reason == _LAST_COLUMN and _BOOKKEEPING.fullmatch(main.name):
+        return Choice(signals=(), axes=axes, reason="nothing but positions and times was recorded")
     signals = (main.name, *_companions(reading.columns, main))
     return Choice(signals=signals, axes=axes, reason=reason)
 
@@ -221,12 +237,14 @@ def _candidates(
             if name == wanted.casefold() or fnmatchcase(name, wanted.casefold()):
                 yield column, "preferred by the configuration"
     for column in columns:
-        if _ROI.search(column.name):
+        if _ROI.search(column.name) and not _PLACE_IN_ROI.search(column.name):
             yield column, _FIRST_ROI
     positioners = {name.casefold() for name in (*reading.positioners, *axes, *(r.positioner for r in command.ranges))}
-    for column in reversed(columns):
-        if column.name.casefold() not in positioners and not _BOOKKEEPING.fullmatch(column.name):
-            yield column, _LAST_CHANNEL
+    channels = [c for c in columns if c.name.casefold() not in positioners and not _BOOKKEEPING.fullmatch(c.name)]
+    last = channels[-1:] if reading.axes or _scanned(columns, command) else []
+    counters = [column for column in channels if _COUNTER.fullmatch(column.name)]
+    for column in (*last, *reversed(counters), *reversed(channels)):
+        yield column, _LAST_CHANNEL
     for column in reversed(columns):
         if column.name not in axes:
             yield column, _LAST_COLUMN
@@ -238,7 +256,8 @@ def _companions(columns: Sequence[Column], main: Column) -> list[str]:
     detector = roi_detector(main.name)
     if detector is None:
         return []
-    names = dict.fromkeys(c.name for c in columns if roi_detector(c.name) == detector and _has_values(c))
+    same = (c for c in columns if roi_detector(c.name) == detector and not _PLACE_IN_ROI.search(c.name))
+    names = dict.fromkeys(column.name for column in same if _has_values(column))
     return [name for name in names if name != main.name][: MOST_SIGNALS - 1]
 
 
@@ -260,7 +279,7 @@ def _axes(reading: Reading, command: Command) -> tuple[str, ...]:
         return _first_time(columns)
     if scanned:
         return (scanned[0],)
-    position = next((c for c in columns if re.fullmatch(r"(.*_)?pos", c.name, re.IGNORECASE)), None)
+    position = next((c for c in columns if re.fullmatch(r"(.*_)?pos|zap_?energy", c.name, re.IGNORECASE)), None)
     if position is not None and _has_values(position):
         return (position.name,)
     return _first_column(columns, command)

@@ -1,11 +1,18 @@
 """Scan commands say what was moved, how far, and in how many points."""
 
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog_builder.commands import main_ranges, parse
+from catalog_builder.readers import Surroundings, fio, spec
 from catalog_builder.records import Range
+from catalog_builder.signals import Reading
 
 
 def test_a_scan_has_one_point_more_than_intervals() -> None:
@@ -95,7 +102,26 @@ def test_what_nobody_knows_gives_its_name_and_no_ranges(text: str, macro: str) -
 
 
 _WORDS = st.sampled_from(
-    ["ascan", "d2scan", "mesh", "hklscan", "timescan", "fscan", "ct", "om", "1", "-0.5", "40", "nan", "1e999", "'", "("]
+    [
+        "ascan",
+        "d2scan",
+        "mesh",
+        "hklscan",
+        "timescan",
+        "fscan",
+        "ct",
+        "scan",
+        "uascan",
+        "r2scan",
+        "om",
+        "1",
+        "-0.5",
+        "40",
+        "nan",
+        "1e999",
+        "'",
+        "(",
+    ]
 )
 
 
@@ -104,3 +130,109 @@ def test_no_text_makes_parsing_fail(text: str) -> None:
     command = parse(text)
     assert command.points is None or command.points > 0
     main_ranges(command)
+
+
+def test_gda_counts_from_start_to_stop_in_steps_the_last_dimension_inside_the_others() -> None:
+    command = parse("scan eta 43.51399999999992 43.57399999999992 0.001 pil100k 1 roi1")
+    assert command.ranges == (Range(positioner="eta", start=43.51399999999992, stop=43.57399999999992, intervals=60),)
+    assert (command.points, command.exposure) == (61, 1.0)
+    grid = parse("scan y 0 5 -1 x 0 10 2 z det 0.5")
+    assert [(r.positioner, r.intervals) for r in grid.ranges] == [("x", 5), ("y", 5)]
+    assert (grid.points, grid.exposure) == (36, 0.5)
+
+
+@pytest.mark.parametrize("text", ["scan x 0 10 3 det 1", "scan x 0 1 0", "scan x 1 1 0.1"])
+def test_steps_that_do_not_fit_leave_the_number_of_points_open(text: str) -> None:
+    assert (parse(text).points, len(parse(text).ranges)) == (None, 1)
+
+
+@pytest.mark.parametrize("text", ["scan", "scan x", "scan x 0 1", "scan x 0 10 40 1", "scan(detectors=['a'], num=1)"])
+def test_another_program_s_scan_is_not_taken_for_gda_s(text: str) -> None:
+    assert (parse(text).points, parse(text).ranges) == (None, ())
+
+
+def test_a_timescan_of_spec_runs_until_somebody_stops_it() -> None:
+    assert (parse("timescan 9 1.0").points, parse("timescan 9 1.0").exposure) == (10, 1.0)
+    assert (parse("timescan 1 2").points, parse("timescan 1 2").exposure) == (None, None)
+    assert (parse("timescan 1 0").points, parse("timescan 1 0").exposure) == (None, 1.0)
+
+
+def test_meshes_of_bliss_and_continuous_ones_have_the_same_words() -> None:
+    for macro in ("amesh", "mesh", "meshct", "dmesh"):
+        assert parse(f"{macro} x 0 1 10 y -2 2 4 0.1").points == 55
+
+
+def test_relative_alignment_scans_of_spec_are_known() -> None:
+    assert (parse("lup om -1 1 20 1").points, parse("lup om -1 1 20 1").relative) == (21, True)
+    command = parse("th2th -1 1 20 1")
+    assert (command.ranges[0].positioner, command.points, command.relative) == ("tth", 21, True)
+
+
+def test_of_scans_by_regions_it_is_known_who_moves() -> None:
+    assert [r.positioner for r in parse("rscan m 1 0 5 10 7 3").ranges] == ["m"]
+    assert [r.positioner for r in parse("r2scan a b 1 0 5 10").ranges] == ["a", "b"]
+    assert parse("r2scan a b 1 0 5 10").points is None
+    assert parse("rscan 1 2").ranges == ()
+
+
+SEEN = {
+    "": (0, False),
+    "31oct98.dat": (0, False),
+    "a2scan": (2, True),
+    "aaaaaa": (0, False),
+    "ascan": (1, True),
+    "count": (0, False),
+    "dscan": (1, True),
+    "flyscan": (0, False),
+    "hklmesh": (2, True),
+    "hklscan": (3, True),
+    "loopscan": (0, True),
+    "measure_usaxs_transmission": (0, False),
+    "tune_a2rp": (0, False),
+    "tune_ar": (0, False),
+    "tune_m2rp": (0, False),
+    "tune_mr": (0, False),
+    "uascan": (1, False),
+    "yyyyyy": (0, False),
+    "zapline": (0, False),
+}
+"""Every macro in real files: how many ranges are understood, and whether the number of points is."""
+SHORT_WITHOUT_A_WORD = {
+    "dscan ga -0.3 0.3 30 1.0": 20,
+    "dscan pth -0.2 0.2 40 4.0": 0,
+    "a2scan si1t 204.998 1205 si1b 1195 194.998 40 1": 26,
+    "loopscan 100 2 0": 33,
+    "ascan herixE -10 40 100 60": 100,
+    "ascan a2rp 2.71 3.71 40 0.2": 4,
+    "ascan ss1vo -4.55687 -0.556875 40 0.2": 4,
+    "ascan c3th 1.33245 1.52245 40 0.15": 4,
+    "ascan mr 15.6102 15.6052 30 0.3": 3,
+    "ascan m2rp 1.9475 2.9475 40 0.2": 3,
+    "ascan ar 15.5006 15.4966 40 0.3": 3,
+}
+"""Scans in real files with fewer points than planned whose file does not say that they were aborted, and the points."""
+
+
+@pytest.mark.skipif(
+    not os.environ.get("CATBUILD_REAL_DATA"), reason="CATBUILD_REAL_DATA names no folder with real instrument files"
+)
+def test_commands_of_real_files_are_understood_as_written_here_and_points_planned_are_measured() -> None:
+    short = {}
+    seen: dict[str, tuple[int, bool]] = {}
+    for scan in real_scans():
+        command = parse(scan.command)
+        if command.text != "ascan omega 180.0 180.5 3:10/1 4":
+            told = seen.setdefault(command.macro.lower(), (len(command.ranges), command.points is not None))
+            assert told == (len(command.ranges), command.points is not None), command.text
+        measured = len(scan.columns[0].values) if scan.columns else 0
+        if command.points is not None and scan.state != "aborted" and measured != command.points:
+            short[command.text] = measured
+    assert (seen, short) == (SEEN, SHORT_WITHOUT_A_WORD)
+
+
+def real_scans() -> Iterator[Reading]:
+    """Give the scans of all text files among the real ones."""
+    for path in sorted(Path(os.environ["CATBUILD_REAL_DATA"]).rglob("*")):
+        for reader in (fio.READER, spec.READER):
+            if path.is_file() and path.suffix in reader.suffixes and reader.recognises(path.read_bytes()[:4096]):
+                yield from reader.read(path, Surroundings(boundary=path.parent, timezone=ZoneInfo("UTC")))

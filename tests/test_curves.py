@@ -9,8 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from catalog_builder.curves import curve_bytes, curve_document, grid_map, is_counts, peak, thinned, wants_log
-from catalog_builder.records import Command, Range
+from catalog_builder.curves import (
+    curve_bytes,
+    curve_document,
+    grid_map,
+    half_maximum,
+    is_counts,
+    peak,
+    thinned,
+    wants_log,
+)
+from catalog_builder.records import Command, Peak, Range
 from catalog_builder.signals import Choice, Column, Floats, Reading
 
 ANY = arrays(np.float64, st.integers(0, 300), elements=st.floats(width=64))
@@ -53,36 +62,119 @@ def test_a_gap_stays_a_gap() -> None:
     assert np.isnan(y[thinned(np.arange(5000.0), [y])]).any()
 
 
-def test_a_triangle_has_its_exact_width() -> None:
-    found = peak(np.arange(9.0), np.array([0, 0, 0, 5, 10, 5, 0, 0, 0.0]))
+def facts(x: object, y: object) -> Peak:
+    found = peak(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64))
     assert found is not None
-    assert (found.height, found.position, found.centre_of_mass, found.fwhm) == (10, 4, 4, 2)
+    return found
+
+
+GRID = np.linspace(-1, 1, 81)
+
+
+def gaussian(width: float, centre: float = 0.0, x: Floats = GRID) -> Floats:
+    """Give 1000 exp(-4 ln2 ((x - centre) / width)**2): of that full width at half maximum."""
+    return np.asarray(1000 * np.exp(-4 * math.log(2) * ((x - centre) / width) ** 2))
+
+
+def test_a_triangle_has_its_exact_width() -> None:
+    found = facts(range(9), [0, 0, 20, 60, 100, 60, 20, 0, 0])
+    # half is 50: crossed a quarter of the way from 60 to 20, a quarter of a step outside of 3 and 5
+    assert (found.height, found.position, found.fwhm) == (100, 4, 2.5)
+    assert found.centre_of_mass == pytest.approx(4)
     assert not found.ambiguous
 
 
 def test_a_width_is_the_same_when_scanned_downwards() -> None:
-    x, y = np.linspace(-1, 1, 41), np.exp(-(np.linspace(-1, 1, 41) ** 2) / 0.02)
-    assert peak(x, y) == peak(x[::-1], y[::-1])
+    y = gaussian(0.3, 0.1)
+    assert peak(GRID, y) == peak(GRID[::-1], y[::-1])
 
 
-def test_a_gaussian_has_the_width_of_a_gaussian() -> None:
-    x = np.linspace(-1, 1, 401)
-    found = peak(x, np.exp(-((x - 0.1) ** 2) / (2 * 0.05**2)))
-    assert found is not None
-    assert found.fwhm == pytest.approx(2.3548 * 0.05, rel=1e-3)
+@pytest.mark.parametrize(("width", "centre"), [(0.1, 0.0), (0.3, 0.1), (0.8, -0.1)])
+def test_a_gaussian_has_its_width(width: float, centre: float) -> None:
+    found = facts(GRID, gaussian(width, centre))
+    assert found.fwhm == pytest.approx(width, rel=0.02)
+    assert found.position == pytest.approx(centre, abs=0.0125)
+    assert found.centre_of_mass == pytest.approx(centre, abs=0.01)
+    assert not found.ambiguous
+
+
+def test_a_lorentzian_has_its_width() -> None:
+    found = facts(GRID, 1 / (1 + (2 * GRID / 0.2) ** 2))
+    assert found.fwhm == pytest.approx(0.2, rel=0.02)
+    assert not found.ambiguous
+
+
+def test_a_background_is_not_subtracted_silently() -> None:
+    found = facts(GRID, gaussian(0.3) + 100)
+    # half of 1100 is 450 above the background: 0.3 sqrt(log2(1000 / 450))
+    assert found.fwhm == pytest.approx(0.3 * math.sqrt(math.log2(1000 / 450)), rel=0.02)
+    assert not found.ambiguous
+
+
+def test_a_background_above_half_the_maximum_makes_a_peak_ambiguous() -> None:
+    found = facts(GRID, gaussian(0.3) + 5000)
+    assert (found.fwhm, found.ambiguous) == (None, True)
+    assert found.height == 6000
+    assert found.position == pytest.approx(0)
 
 
 def test_two_stretches_above_half_make_a_peak_ambiguous() -> None:
-    found = peak(np.arange(7.0), np.array([0, 10, 0, 0, 0, 8, 0.0]))
-    assert found is not None
+    found = facts(range(11), [0, 60, 100, 60, 0, 0, 0, 55, 80, 55, 0])
     assert found.ambiguous
-    assert (found.position, found.fwhm) == (1, 1)
+    assert found.position == 2
+    assert found.fwhm == pytest.approx(2 + 2 / 6)
+    assert facts(range(11), [0, 60, 100, 60, 0, 0, 0, 30, 40, 30, 0]).ambiguous is False, "the second is below half"
 
 
-def test_a_missing_flank_leaves_the_width_out() -> None:
-    found = peak(np.arange(4.0), np.array([10, 8, 3, 0.0]))
-    assert found is not None
-    assert (found.fwhm, found.ambiguous) == (None, False)
+@pytest.mark.parametrize("y", [[10, 8, 6, 3, 0], [0, 3, 6, 8, 10], [6, 8, 10, 8, 6], [9, 10, 9, 4, 0]])
+def test_a_missing_flank_leaves_the_width_out_and_makes_the_peak_ambiguous(y: list[float]) -> None:
+    found = facts(range(5), y)
+    assert (found.fwhm, found.ambiguous) == (None, True)
+
+
+@pytest.mark.parametrize("y", [[0, 0, 90, 0, 0], [0, 0, 90, 90, 0, 0]])
+def test_a_spike_of_one_or_two_points_is_no_peak_beyond_doubt(y: list[float]) -> None:
+    assert facts(range(len(y)), y).ambiguous
+
+
+def test_a_flat_top_makes_a_peak_ambiguous() -> None:
+    found = facts(GRID, np.minimum(gaussian(0.5), 700))
+    assert found.ambiguous
+    assert found.fwhm is not None
+    assert not facts(GRID, np.minimum(gaussian(0.5), 999.9)).ambiguous
+
+
+def test_a_constant_curve_is_ambiguous() -> None:
+    found = facts(range(5), [7] * 5)
+    assert (found.height, found.fwhm, found.ambiguous) == (7, None, True)
+    assert found.centre_of_mass == pytest.approx(2)
+
+
+def test_a_peak_that_does_not_stand_out_of_the_noise_is_ambiguous() -> None:
+    ripple = np.where(np.arange(41) % 2 == 0, 40.0, -40.0)
+    peaked = 100 * np.exp(-(((np.arange(41) - 20) / 4) ** 2))
+    assert facts(np.arange(41), peaked + np.where(peaked > 50, ripple / 10, ripple)).ambiguous
+    assert not facts(np.arange(41), peaked + ripple / 40).ambiguous
+
+
+def test_few_counts_prove_nothing() -> None:
+    few = [0, 0, 0, 0, 3, 5, 3, 0, 0, 0, 0]
+    assert facts(range(11), few).ambiguous, "5 is 2.2 times its square root"
+    assert not facts(range(11), [10 * count for count in few]).ambiguous
+
+
+def test_values_below_zero_leave_the_centre_out_and_the_width_in() -> None:
+    found = facts(GRID, gaussian(0.3) - 1)
+    assert found.centre_of_mass is None
+    assert found.fwhm == pytest.approx(0.3, rel=0.02)
+    assert not found.ambiguous
+
+
+def test_where_half_the_maximum_is_crossed() -> None:
+    found = half_maximum(np.arange(9.0)[::-1], np.array([0, 0, 2, 6, 10, 6, 2, 0, 0.0]))
+    assert found == (2.75, 5.25)
+    assert half_maximum(np.arange(3.0), np.array([3, 2, 1.0])) is None
+    assert half_maximum(np.arange(1.0), np.array([math.nan])) is None
 
 
 def test_missing_numbers_are_no_part_of_a_peak() -> None:
@@ -98,7 +190,7 @@ def test_nothing_finite_has_no_peak() -> None:
 def test_a_curve_below_zero_has_neither_width_nor_centre() -> None:
     found = peak(np.arange(3.0), np.array([-2, -1, -2.0]))
     assert found is not None
-    assert (found.height, found.centre_of_mass, found.fwhm) == (-1, None, None)
+    assert (found.height, found.centre_of_mass, found.fwhm, found.ambiguous) == (-1, None, None, True)
 
 
 @given(st.integers(0, 40).flatmap(lambda n: arrays(np.float64, (2, n), elements=st.floats(width=64))))
@@ -164,6 +256,12 @@ def test_points_that_do_not_fit_the_planned_grid_give_no_map() -> None:
     assert grid_map(mesh((0, 2, 2), (0, 1, 1)), data, "d") is None
 
 
+def test_points_that_share_cells_do_not_lie_on_the_grid() -> None:
+    rng = np.random.default_rng(1)
+    data = [column("x", 2 * rng.random(12)), column("y", 3 * rng.random(12)), column("d", range(12))]
+    assert grid_map(mesh((0, 2, 2), (0, 3, 3)), data, "d") is None
+
+
 def test_a_misread_command_does_not_ask_for_a_huge_grid() -> None:
     data = [column("x", [0]), column("y", [0]), column("d", [1])]
     assert grid_map(mesh((0, 2, 100_000), (0, 1, 100_000)), data, "d") is None
@@ -194,7 +292,7 @@ def test_the_curve_document_says_everything_a_plot_needs() -> None:
             "position": 2.0,
             "centre_of_mass": pytest.approx(2),
             "fwhm": pytest.approx(1000 / 995),
-            "ambiguous": False,
+            "ambiguous": True,
         },
     }
 

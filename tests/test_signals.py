@@ -37,6 +37,18 @@ def test_a_signal_without_any_number_gives_way_to_one_with_numbers() -> None:
     assert choose(reading, ASCAN, ()).signals == ("apd",)
 
 
+def test_without_a_scanned_positioner_what_is_named_like_a_counter_is_guessed_first() -> None:
+    zap = columns(Mon=[3, 2, 1], Det1=[0, 0, 0], Ion2=[5, 6, 7], TwoTheta=[1, 2, 4], ZapEnergy=[11, 12, 13])
+    chosen = choose(Reading(columns=zap), Command(text="zapline mono 10 9 7 100", macro="zapline"), ())
+    assert (chosen.signals, chosen.axes) == (("Ion2",), ("ZapEnergy",))
+
+
+def test_times_and_settings_alone_are_no_signal() -> None:
+    sweep = columns(**OM, channel=[3, 3, 3], enable=[1, 1, 1], **{"unix time": [1e9, 1e9 + 1, 1e9 + 2]})
+    chosen = choose(Reading(columns=sweep), ASCAN, ())
+    assert (chosen.signals, chosen.reason) == ((), "nothing but positions and times was recorded")
+
+
 @pytest.mark.parametrize("preferred", [("APD",), ("nothing", "a*")])
 def test_configured_channels_come_before_rois(preferred: tuple[str, ...]) -> None:
     reading = Reading(columns=columns(**OM, apd=[1, 2, 3], eiger_roi1=[1, 2, 3]))
@@ -79,10 +91,6 @@ def test_else_it_is_the_last_channel_that_is_no_time_index_or_positioner() -> No
     )
     chosen = choose(reading, ASCAN, ())
     assert (chosen.signals, chosen.reason) == (("apd",), "last channel")
-
-
-def test_a_scan_of_nothing_but_times_still_shows_one() -> None:
-    assert choose(Reading(columns=columns(epoch=[1, 2], timestamp=[0, 1])), moving("ct"), ()).signals == ("epoch",)
 
 
 def test_a_scan_without_channels_has_no_signal() -> None:

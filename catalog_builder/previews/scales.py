@@ -123,6 +123,14 @@ def _exponent(largest: float) -> int:
     return 3 * math.floor(math.log10(largest) / 3)
 
 
+def written(value: float, span: float, digits: int = 4) -> str:
+    """Write a number as exactly as so many digits of a span are: 9.35 on an axis of 0.5, 9.346 of 0.05."""
+    places = digits - 1 - math.floor(math.log10(span)) if span > 0 and math.isfinite(span) else digits
+    if not 0 <= places <= 12 or abs(value) >= 1e9:
+        return f"{value:.6g}".replace("-", "−")
+    return _written(value, places)
+
+
 def _written(value: float, places: int) -> str:
     text = f"{value:.{places}f}"
     return text.lstrip("-").replace("-", "−") if float(text) == 0 else text.replace("-", "−")
@@ -142,7 +150,9 @@ def logarithmic(values: Floats, *, most: int = 7, margin: float = 0.04) -> Scale
     low, high = low - room, high + room
     decades = range(math.ceil(low if not grounded else math.log10(smallest) - 1e-9), math.floor(high) + 1)
     stride = max(1, math.ceil(len(decades) / most))
-    ticks = [(float(n), _decade(n)) for n in decades if n % stride == 0]
+    ticks = [(float(n), power_of_ten(n)) for n in decades if n % stride == 0]
+    if len(ticks) < 2:
+        ticks = _between(max(low, math.log10(smallest)), high)
     if grounded:
         ticks.insert(0, (math.log10(floor), "0" if (finite >= 0).all() else "≤ 0"))
     return Scale(low=low, high=high, ticks=tuple(ticks), minor=_minor(low, high, floor), log=True, floor=floor)
@@ -155,5 +165,22 @@ def _minor(low: float, high: float, floor: float) -> tuple[float, ...]:
     return tuple(place for place in places if max(low, math.log10(floor)) < place < high)
 
 
-def _decade(power: int) -> str:
+def _between(low: float, high: float) -> list[Tick]:
+    """Give ticks at 1, 2 and 5 of each decade, for the few decades between two places."""
+    powers = range(math.floor(low), math.ceil(high) + 1)
+    plain = all(-4 < power < 5 for power in powers)
+    places = [(n + math.log10(factor), factor, n) for n in powers for factor in (1, 2, 5)]
+    return [
+        (place, f"{factor * 10.0**n:g}" if plain else _multiple(factor, n))
+        for place, factor, n in places
+        if low - 1e-9 <= place <= high
+    ]
+
+
+def _multiple(factor: int, power: int) -> str:
+    return power_of_ten(power) if factor == 1 else f"{factor}·{power_of_ten(power)}"
+
+
+def power_of_ten(power: int) -> str:
+    """Write a power of ten: ``1``, ``10``, ``10³``."""
     return {0: "1", 1: "10"}.get(power, f"10{str(power).translate(_SUPERSCRIPTS)}")

@@ -20,14 +20,25 @@ H5_ERRORS = (
 )
 """What h5py raises on damaged files; it has no exception of its own."""
 
+_LARGEST = 1 << 18
+"""Bytes of an attribute that is looked at; of texts without a fixed length, what refers to them."""
+_MOST_TEXTS = 64
+
 
 def attribute(item: h5py.Group | h5py.Dataset, name: str) -> tuple[str, ...]:
     """Give an attribute as texts: one for a scalar, several for an array, none where it is missing."""
     try:
-        value = item.attrs.get(name)
-        if value is None:
+        if not h5py.h5a.exists(item.id, name.encode("utf-8", "surrogateescape")):
             return ()
-        return tuple(text_of(one) for one in np.asarray(value, dtype=object).ravel()[:64])
+        found = h5py.h5a.open(item.id, name.encode("utf-8", "surrogateescape"))
+        if found.get_storage_size() > _LARGEST:
+            return ()
+        if found.dtype.subdtype is None and found.shape is not None:
+            value = np.empty(found.shape, found.dtype)
+            found.read(value)
+        else:
+            value = item.attrs.get(name)
+        return tuple(text_of(one) for one in np.asarray(value, dtype=object).ravel()[:_MOST_TEXTS])
     except H5_ERRORS:
         return ()
 

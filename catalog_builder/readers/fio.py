@@ -7,10 +7,14 @@ lines, then rows); see sardana ``macroserver/recorders/storage.py``, ``FIO_FileR
 command but ``S2_CX-Scan started at 30-May-2018 23:58:22, ended 23:59:32`` and
 ``Name: slit_05x05_00001 from 0.35 to 1.85 by 0.025 sampling 0.2 s``; this is said here as
 ``ascan S2_CX 0.35 1.85 60 0.2``, the ends and the time as they stand, the intervals from the step.
+
+A multichannel analyser's file has one row a channel instead of one a point: Online's own, with ``Start_time = …``
+and ``Calibration EXP_MCA01: Channels (0, 2047) mapped to (0, 20000)``, and those Sardana writes a point,
+``Position 0.5, Index 3`` (``FIO_FileRecorder._writeMcaFile``).
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -22,11 +26,12 @@ from catalog_builder.errors import CatalogError
 from catalog_builder.readers import Surroundings
 from catalog_builder.readers.bounds import kept_inside, reason
 from catalog_builder.readers.complaints import Complaints
-from catalog_builder.readers.texts import storable
+from catalog_builder.readers.texts import encodable, storable
 from catalog_builder.readers.times import from_epoch, parse_end, parse_time
-from catalog_builder.readers.values import Table, fitted_labels, number, unique_names, usual_width, value
+from catalog_builder.readers.units import parted, unit_of
+from catalog_builder.readers.values import Table, absent, fitted_labels, number, unique_names, usual_width, value
 from catalog_builder.records import Json, ScanState
-from catalog_builder.signals import Column, Floats, Reading
+from catalog_builder.signals import Column, Floats, Reading, Roi, Spectra
 
 _HASH = re.compile(r"^#[ \t]?")
 _SECTION = re.compile(r"^%([cpd])\s*$", re.IGNORECASE)
@@ -40,8 +45,16 @@ _ONLINE_RANGE = re.compile(
     r"^Name:\s*(\S+)\s+from\s+(\S+)\s+to\s+(\S+)\s+by\s+(\S+)(?:\s+sampling\s+(\S+)\s*s)?", re.IGNORECASE
 )
 _KEYED = re.compile(r"^([A-Za-z_]\w*)\s*=\s*(.*)$")
+_CALIBRATION = re.compile(
+    r"^Calibration\s+(\S+?):\s*Channels\s*\(([^,()]+),([^,()]+)\)\s*mapped to\s*\(([^,()]+),([^,()]+)\)", re.IGNORECASE
+)
+_OF_POINT = re.compile(r"^(?:Position\s+(\S+),\s*)?Index\s+(\d{1,9})$")
 _LONGEST = 512 * 1024 * 1024
 """Bytes; a ``.fio`` beyond them is none."""
+_MOST_TEXTS = 1000
+"""Texts of a STRING column that are kept one by one."""
+_MOST_ROIS = 256
+"""Rectangles of one detector."""
 
 
 @dataclass(slots=True)
@@ -73,32 +86,57 @@ class _Story:
     """The positioner of an Online scan."""
     names: list[str] = field(default_factory=list)
     """The scan's own names: Online puts them before each column's."""
+    calibrations: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """By multichannel analyser: what channel 0 is mapped to, and the step a channel."""
+    spectrum: bool = False
+    """True where a line says that the rows are an analyser's channels."""
+
+
+@dataclass(slots=True)
+class _Parameters:
+    """The ``%p`` section, understood."""
+
+    positioners: dict[str, float] = field(default_factory=dict)
+    others: dict[str, Json] = field(default_factory=dict)
+    units: dict[str, str] = field(default_factory=dict)
+    rois: dict[str, tuple[Roi, ...]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Data:
+    """The ``%d`` section, understood."""
+
+    columns: tuple[Column, ...]
+    texts: dict[str, Json]
+    """STRING columns."""
 
 
 class FioReader:
     """Reads ``.fio`` files; each holds one scan."""
 
     name = "fio"
-    version = 1
+    version = 2
     suffixes: tuple[str, ...] = (".fio",)
     keeps_suffix = False
 
     def recognises(self, head: bytes) -> bool:
         """Tell a ``.fio`` by its section marks, or by nothing but ``!`` comments so far."""
-        if b"\0" in head:
-            return False
-        lines = [_HASH.sub("", line).strip() for line in head.decode("latin-1").splitlines()]
+        text, zero, _ = head.partition(b"\0")  # a crash may leave zeros behind good lines
+        lines = [_HASH.sub("", line).strip() for line in text.decode("latin-1").splitlines()]
         written = [line for line in lines if line]
+        if zero and all(line.startswith("!") or _SECTION.match(line) for line in written):
+            return False
         if any(_SECTION.match(line) for line in written):
             return bool(written[0].startswith("!") or _SECTION.match(written[0]))
         return bool(written) and all(line.startswith("!") for line in written)
 
     def read(self, path: Path, surroundings: Surroundings) -> Iterator[Reading]:
         """Give the file's one scan; raises CatalogError where there is no section of a ``.fio`` in it."""
-        complaints = Complaints(path.name)
-        text = _sections(_decoded(kept_inside(path, surroundings.boundary), path.name), path)
-        story = _story(text, surroundings.timezone)
-        yield storable(_reading(path, text, story, complaints))
+        called = encodable(path.name)
+        content = _decoded(kept_inside(path, surroundings.boundary), called)
+        text = _sections(content, called)
+        reading = _reading(path.stem, text, _story(text, surroundings.timezone), Complaints(called))
+        yield storable(reading) if "\\" in content else reading  # only JSON's escapes can spell what UTF-8 cannot hold
 
 
 READER = FioReader()
@@ -117,33 +155,34 @@ def _decoded(target: Path, called: str) -> str:
         return content.decode("latin-1")
 
 
-def _sections(content: str, path: Path) -> _Text:
+def _sections(content: str, called: str) -> _Text:
     text, section = _Text(), ""
-    lines = re.split(r"\r\n|\n|\r", content)
-    text.cut = bool(lines and lines[-1].strip())
+    if "\r" in content:
+        content = content.replace("\r\n", "\n").replace("\r", "\n")
+    lines = content.split("\n")
+    text.cut = bool(lines[-1].strip())
     for at, raw in enumerate(lines, start=1):
-        line = _HASH.sub("", raw).strip()
+        line = (_HASH.sub("", raw) if raw.startswith("#") else raw).strip()
         if not line:
             continue
-        if line.startswith("!"):
+        if line[0] == "!":
             if end := _ENDED.search(line):
                 text.ends.append(end)
-        elif mark := _SECTION.match(line):
+        elif line[0] == "%" and (mark := _SECTION.match(line)):
             section = mark[1].lower()
-        elif section == "c":
-            text.comments.append((at, line))
-        elif section == "p":
-            text.parameters.append((at, line))
         elif section == "d":
             _data_line(text, at, line)
+        elif section == "p":
+            text.parameters.append((at, line))
+        elif section == "c":
+            text.comments.append((at, line))
     if not section:
-        raise CatalogError("has no %c, %p or %d section, so it is no .fio file", where=path.name)
+        raise CatalogError("has no %c, %p or %d section, so it is no .fio file", where=called)
     return text
 
 
 def _data_line(text: _Text, at: int, line: str) -> None:
-    column = None if text.rows else _COLUMN.match(line)
-    if column:
+    if not text.rows and line[:3].lower() == "col" and (column := _COLUMN.match(line)):
         text.columns.append((column[1], (column[2] or "").upper()))
     else:
         text.rows.append((at, line.split()))
@@ -163,6 +202,14 @@ def _story(text: _Text, zone: ZoneInfo) -> _Story:
             story.comments.append(line)
         elif match := _KEYED.match(line):
             _online_key(story, match[1], match[2], zone)
+        elif match := _CALIBRATION.match(line):
+            _calibration(story, match)
+            story.comments.append(line)
+        elif match := _OF_POINT.match(line):
+            story.spectrum = True
+            story.parameters["Index"] = float(match[2])
+            if match[1]:
+                story.parameters["Position"] = value(match[1])
         elif order == 0:
             story.command = line
         else:
@@ -206,28 +253,44 @@ def _online_key(story: _Story, key: str, written: str, zone: ZoneInfo) -> None:
             story.state = "complete"
 
 
-def _reading(path: Path, text: _Text, story: _Story, complaints: Complaints) -> Reading:
-    positioners, parameters = _parameters(text, complaints)
-    columns = _columns(text, story, path, complaints)
+def _calibration(story: _Story, match: re.Match[str]) -> None:
+    """Take ``Calibration EXP_MCA01: Channels (0, 2047) mapped to (0, 20000)``; a map to the same numbers is none."""
+    story.spectrum = True
+    first, last, start, stop = (number(match[i]) for i in (2, 3, 4, 5))
+    if first is None or last is None or start is None or stop is None or first == last:
+        return
+    step = (stop - start) / (last - first)
+    origin = start - first * step
+    if (origin, step) != (0, 1) and max(abs(origin), abs(step)) < 1e300:
+        story.calibrations[match[1].casefold()] = (origin, step)
+
+
+def _reading(stem: str, text: _Text, story: _Story, complaints: Complaints) -> Reading:
+    parameters = _parameters(text, complaints)
+    data = _data(text, [*story.names, stem], complaints)
+    columns, others = data.columns, parameters.others
     epoch = next((c.values for c in columns if c.name.lower() == "epoch"), None)
     started, ended = _times(story, epoch)
     axes, signal = _online_plot(columns, story.scanned)
-    chosen = _words(parameters.get("signalcounter"))
+    chosen = _words(others.get("signalcounter"))
     return Reading(
         command=story.command,
-        title=_words(parameters.get("title")),
-        sample=_words(parameters.get("sample_name")),
+        title=_words(others.get("title")),
+        sample=_words(others.get("sample_name")),
         user=story.user,
         comments=tuple(story.comments),
         started=started,
         ended=ended,
         state=story.state,
-        flag=_words(parameters.get("scanmode")),
-        parameters={**story.parameters, **parameters},
-        positioners=positioners,
+        flag=_words(others.get("scanmode")),
+        parameters={**data.texts, **story.parameters, **others},
+        positioners=parameters.positioners,
+        units={**parameters.units, **{c.name: c.unit for c in columns if c.unit}},
         columns=columns,
         signal=chosen if chosen in {column.name for column in columns} else signal,
         axes=axes,
+        spectra=_spectra(story, columns),
+        rois=parameters.rois,
         problems=complaints.all(),
     )
 
@@ -244,23 +307,36 @@ def _times(story: _Story, epoch: Floats | None) -> tuple[datetime | None, dateti
     return first or story.started, ended
 
 
-def _parameters(text: _Text, complaints: Complaints) -> tuple[dict[str, float], dict[str, Json]]:
+def _parameters(text: _Text, complaints: Complaints) -> _Parameters:
     """Split the ``%p`` section into numbers and the rest; words meant as text stay text."""
-    positioners: dict[str, float] = {}
-    parameters: dict[str, Json] = {}
+    found = _Parameters()
     for at, line in text.parameters:
-        name, equals, written = (part.strip() for part in line.partition("="))
+        name, equals, written = line.partition("=")
+        name, written = name.rstrip(), written.lstrip()
         if not (equals and name):
             complaints.add(f"{line[:80]!r} is no 'name = value'", at)
-            continue
-        parsed = value(written)
-        if name in _MEANT_AS_TEXT:
-            parameters[name] = None if parsed is None else written
-        elif isinstance(parsed, float):
-            positioners[name] = parsed
+        elif name in _MEANT_AS_TEXT:
+            found.others[name] = None if absent(written) else written
+        elif name.startswith("rois "):
+            found.others[name] = rectangles = value(written)
+            found.rois[name[5:].strip()] = _rois(name, rectangles, at, complaints)
         else:
-            parameters[name] = parsed
-    return positioners, parameters
+            _parameter(found, name, written)
+    return found
+
+
+def _parameter(found: _Parameters, name: str, written: str) -> None:
+    parsed, unit = value(written), None
+    if isinstance(parsed, str) and " " in parsed:
+        bare, unit = parted(parsed)
+        parsed = value(bare) if unit else parsed
+    if not isinstance(parsed, float):
+        found.others[name] = parsed
+        return
+    found.positioners[name] = parsed
+    unit = unit or unit_of(name, parsed)
+    if unit:
+        found.units[name] = unit
 
 
 _MEANT_AS_TEXT = frozenset(
@@ -268,33 +344,81 @@ _MEANT_AS_TEXT = frozenset(
 )
 
 
-def _columns(text: _Text, story: _Story, path: Path, complaints: Complaints) -> tuple[Column, ...]:
+def _rois(name: str, written: Json, at: int, complaints: Complaints) -> tuple[Roi, ...]:
+    """Give the rectangles of ``rois eiger4m  = [2012, 2010, 2024, 2034, …]``: two opposite corners each, px."""
+    numbers = written if isinstance(written, list) else [written]
+    whole = [int(n) for n in numbers if isinstance(n, float) and n.is_integer() and abs(n) < 1e6]
+    if len(whole) != len(numbers):
+        complaints.add(f"{name!r} are no whole numbers of pixels", at)
+        return ()
+    if len(whole) % 4:
+        complaints.add(f"{name!r} has {len(whole)} numbers, which are no corners x1, y1, x2, y2 of rectangles", at)
+    if len(whole) > 4 * _MOST_ROIS:
+        complaints.add(f"{name!r} has more than {_MOST_ROIS} rectangles; the first ones are kept", at)
+    corners = (whole[i : i + 4] for i in range(0, min(len(whole) - 3, 4 * _MOST_ROIS), 4))
+    return tuple(
+        Roi(left=min(x1, x2), top=min(y1, y2), right=max(x1, x2), bottom=max(y1, y2)) for x1, y1, x2, y2 in corners
+    )
+
+
+def _data(text: _Text, scans: Sequence[str], complaints: Complaints) -> _Data:
     rows = _whole_rows(text)
-    names, kinds = _labels(text, rows, [*story.names, path.stem], complaints)
+    names, kinds = _labels(text, rows, scans, complaints)
+    spoken = {place for place, kind in enumerate(kinds) if kind == "STRING"}
     table = Table(len(names))
     for at, words in rows:
         if len(words) != len(names):
             complaints.add(f"the row has {len(words)} values for {len(names)} columns", at)
         for bad in table.append(words):
-            if kinds[bad] != "STRING":
+            if bad not in spoken:
                 complaints.add(f"{words[bad][:40]!r} in column {names[bad]!r} is no number", at)
-    return tuple(
-        Column(name=name, values=np.full(len(values), np.nan) if kind == "STRING" else values)
-        for name, kind, values in zip(names, kinds, table.columns(), strict=True)
+    columns = tuple(
+        Column(name=name, values=values, unit=unit_of(name, _some(values)))
+        for place, (name, values) in enumerate(zip(names, table.columns(), strict=True))
+        if place not in spoken
     )
+    return _Data(columns, {names[place]: _texts(rows, place) for place in sorted(spoken)})
+
+
+def _some(values: Floats) -> float | None:
+    finite = values[np.isfinite(values)]
+    return float(finite[0]) if len(finite) else None
+
+
+def _texts(rows: Sequence[tuple[int, list[str]]], place: int) -> Json:
+    """Give a STRING column's texts, None where there is none; of very many the first, the last and their number."""
+    texts: list[Json] = [
+        None if place >= len(words) or absent(words[place]) else words[place][:200] for _, words in rows
+    ]
+    if len(texts) <= _MOST_TEXTS:
+        return texts
+    return {"count": float(len(texts)), "first": texts[0], "last": texts[-1]}
 
 
 def _whole_rows(text: _Text) -> list[tuple[int, list[str]]]:
-    """Give the rows; of a last one that was cut, without the word it was cut in."""
-    rows = text.rows
-    if rows and text.cut and not text.ends and len(rows[-1][1]) < len(text.columns):
+    """Give the rows; of a last one that was cut, without the word it was cut in.
+
+    Words too many for the columns belong to the STRING column, where there is just one: its text has blanks.
+    """
+    rows, width = text.rows, len(text.columns)
+    if rows and text.cut and not text.ends and len(rows[-1][1]) < width:
         at, words = rows[-1]
-        return [*rows[:-1], (at, words[:-1])]
-    return rows
+        rows = [*rows[:-1], (at, words[:-1])]
+    spoken = [place for place, (_, kind) in enumerate(text.columns) if kind == "STRING"]
+    if len(spoken) != 1:
+        return rows
+    return [(at, _joined(words, spoken[0], len(words) - width)) for at, words in rows]
+
+
+def _joined(words: list[str], place: int, surplus: int) -> list[str]:
+    if surplus <= 0:
+        return words
+    behind = place + surplus + 1
+    return [*words[:place], " ".join(words[place:behind]), *words[behind:]]
 
 
 def _labels(
-    text: _Text, rows: list[tuple[int, list[str]]], scans: list[str], complaints: Complaints
+    text: _Text, rows: Sequence[tuple[int, list[str]]], scans: Sequence[str], complaints: Complaints
 ) -> tuple[list[str], list[str]]:
     """Give the columns' names and types, as many as the rows have values."""
     names = _without_prefix([name for name, _ in text.columns], scans)
@@ -309,7 +433,7 @@ def _labels(
     return unique_names(names), kinds
 
 
-def _without_prefix(names: list[str], scans: list[str]) -> list[str]:
+def _without_prefix(names: list[str], scans: Sequence[str]) -> list[str]:
     """Take the scan's name off the columns' names: ``HASYLAB_00127_POS`` is ``POS``."""
     for scan in scans:
         prefix = f"{scan.upper()}_"
@@ -332,3 +456,26 @@ def _online_plot(columns: tuple[Column, ...], scanned: str | None) -> tuple[tupl
         return (by_name["POS"].name,), None
     copied = [c for c in columns if c is not counted and np.array_equal(c.values, counted.values, equal_nan=True)]
     return (by_name["POS"].name,), (copied[0] if copied else counted).name
+
+
+def _spectra(story: _Story, columns: tuple[Column, ...]) -> tuple[Spectra, ...]:
+    """Give the columns of a multichannel analyser's file as a spectrum each, shape (1, channels).
+
+    Such a file says so, or it has a single column and no scan that it could be a channel of.
+    """
+    alone = len(columns) == 1 and not (story.command or story.scanned or story.user)
+    if not (story.spectrum or alone):
+        return ()
+    return tuple(
+        Spectra(detector=c.name, values=c.values[np.newaxis], energy=_energies(c, story.calibrations))
+        for c in columns
+        if len(c.values)
+    )
+
+
+def _energies(column: Column, calibrations: Mapping[str, tuple[float, float]]) -> Column | None:
+    found = calibrations.get(column.name.casefold())
+    if found is None:
+        return None
+    origin, step = found
+    return Column(name="energy", values=origin + step * np.arange(len(column.values), dtype=np.float64))

@@ -8,11 +8,12 @@ as an attribute of ``program_name``); BLISS (``measurement``, ``positioners_star
 GDA (``before_scan``, ``scan_command``, ``solstice_scan/scan_cmd``); Dectris (``data_000001`` … in ``data``).
 """
 
+import contextlib
 import dataclasses
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -25,10 +26,11 @@ from catalog_builder.errors import CatalogError
 from catalog_builder.readers import Surroundings
 from catalog_builder.readers.attributes import H5_ERRORS, attribute, nexus_class
 from catalog_builder.readers.complaints import Complaints
-from catalog_builder.readers.fields import is_numeric, numbers, scalar, text, unit
+from catalog_builder.readers.fields import MOST_VALUES, called, is_numeric, numbers, scalar, text, unit
 from catalog_builder.readers.links import (
     HDF4_SIGNATURE,
     Inside,
+    LostFileError,
     Node,
     names_in,
     never_written,
@@ -36,12 +38,12 @@ from catalog_builder.readers.links import (
     walk_inside,
 )
 from catalog_builder.readers.nxplot import DefaultPlot, default_plot, primary_axes
-from catalog_builder.readers.stacks import is_stack, shows_images, stacked
+from catalog_builder.readers.stacks import Marks, is_stack, marks_of, shows_images, stacked
 from catalog_builder.readers.texts import storable
 from catalog_builder.readers.times import parse_time
 from catalog_builder.readers.values import unique_names
 from catalog_builder.records import Json, ScanState
-from catalog_builder.signals import Column, Frames, GridMap, Reading
+from catalog_builder.signals import Column, Floats, Frames, GridMap, Reading, Spectra
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _USER_BLOCK = b"\x89HMP\r\n\x1a\n"
@@ -55,6 +57,12 @@ _TRUSTED = frozenset({"NXdata", "NXpositioner"})
 _ABOUT_A_POSITIONER = re.compile(
     r"limit|offset|tolerance|velocity|acceleration|target|raw_value|user_value|hardware|value_set$"
 )
+_FOR_ITSELF = re.compile(r"sequence_number|error_code|frame_?numbers?|unique_?keys?|.*unique_?id", re.IGNORECASE)
+_COLLECTED = ("instrument/detector/detectorSpecific/data_collection_date",)
+"""Where Dectris writes when the first image was taken."""
+_ENDS_OF_STEPS = re.compile(r"_(end|increment_set)$")
+_MOST_CHANNELS = 1 << 22
+"""Values of a detector's spectra that are read."""
 _TOLD_ELSEWHERE = frozenset({"title", "start_time", "end_time"})
 
 
@@ -71,7 +79,7 @@ class NexusReader:
     """Reads NeXus files; each entry is one scan."""
 
     name = "nexus"
-    version = 1
+    version = 2
     suffixes: tuple[str, ...] = (".nxs", ".h5", ".hdf5", ".hdf", ".nx5")
     keeps_suffix = False
 
@@ -113,14 +121,15 @@ def _entries(inside: Inside) -> list[tuple[str, h5py.Group]]:
 def _reading(inside: Inside, entry: h5py.Group, complaints: Complaints, zone: ZoneInfo) -> Reading:
     nodes = list(walk_inside(inside, entry, complaints))
     plot = default_plot(inside, entry, nodes, complaints)
-    facts = _facts(nodes)
-    frames = _frames(inside, nodes, plot)
-    drawn = _map(plot, complaints)
-    columns, signal, axes = _columns(nodes, plot, drawn, frames, complaints)
+    facts = _facts(inside, nodes)
+    frames = _frames(inside, nodes, plot, complaints)
+    drawn = _map(inside, plot, complaints)
+    columns, signal, axes = _columns(inside, nodes, plot, drawn, frames, complaints)
     axes = axes or _declared_axes(inside, nodes, columns)
     recorded = {column.name for column in columns}
     title, command = _title_and_command(inside, entry, nodes)
-    started, ended = (_time(inside, entry, key, zone) for key in ("start_time", "end_time"))
+    started = _time(inside, entry, zone, "start_time", *_COLLECTED)
+    ended = _time(inside, entry, zone, "end_time")
     number = _NUMBERED_ENTRY.match(str(entry.name).strip("/"))
     return Reading(
         number=int(number[1]) if number else None,
@@ -139,6 +148,8 @@ def _reading(inside: Inside, entry: h5py.Group, complaints: Complaints, zone: Zo
         axes=axes,
         map=drawn,
         frames=frames,
+        spectra=_spectra(inside, nodes, columns),
+        lost=None if plot or frames else _lost(inside, entry, nodes),
         problems=complaints.all(),
     )
 
@@ -146,13 +157,13 @@ def _reading(inside: Inside, entry: h5py.Group, complaints: Complaints, zone: Zo
 def _text_at(inside: Inside, entry: h5py.Group, *paths: str) -> str | None:
     for path in paths:
         found = inside.find(entry, path)
-        if isinstance(found, h5py.Dataset) and (written := text(found)):
+        if isinstance(found, h5py.Dataset) and (written := text(inside, found)):
             return written
     return None
 
 
-def _time(inside: Inside, entry: h5py.Group, key: str, zone: ZoneInfo) -> datetime | None:
-    written = _text_at(inside, entry, key)
+def _time(inside: Inside, entry: h5py.Group, zone: ZoneInfo, *paths: str) -> datetime | None:
+    written = _text_at(inside, entry, *paths)
     return parse_time(written, zone) if written else None
 
 
@@ -162,7 +173,7 @@ def _title_and_command(inside: Inside, entry: h5py.Group, nodes: Sequence[Node])
     for node in nodes:
         if node.path.count("/") > 2 or not isinstance(node.item, h5py.Dataset):
             continue
-        if node.path.rsplit("/", 1)[-1].lower() in _COMMANDS and (written := text(node.item)):
+        if node.path.rsplit("/", 1)[-1].lower() in _COMMANDS and (written := text(inside, node.item)):
             return title, written
         if written := next(iter(attribute(node.item, "scan_command")), ""):
             return title, written
@@ -191,12 +202,12 @@ def _state(inside: Inside, entry: h5py.Group, ended: datetime | None) -> ScanSta
         return "running"
     if any(word in reason for word in ("abort", "fail", "kill")):
         return "aborted"
-    if isinstance(finished, h5py.Dataset) and scalar(finished) == 1:
+    if isinstance(finished, h5py.Dataset) and scalar(inside, finished) == 1:
         return "complete"
     return "complete" if ended is not None else "unknown"
 
 
-def _facts(nodes: Sequence[Node]) -> _Facts:
+def _facts(inside: Inside, nodes: Sequence[Node]) -> _Facts:
     """Collect scalars: numbers as positioners, text as parameters, both with their units."""
     facts = _Facts()
     for node in nodes:
@@ -206,7 +217,7 @@ def _facts(nodes: Sequence[Node]) -> _Facts:
         if _about_a_positioner(node):
             continue
         name = _fact_name(group, base, node.parent_class)
-        found = scalar(node.item)
+        found = scalar(inside, node.item)
         if found is not None and "/" in node.path:
             if name not in facts.positioners:
                 facts.positioners[name] = found
@@ -214,7 +225,9 @@ def _facts(nodes: Sequence[Node]) -> _Facts:
                     facts.units[name] = measured_in
         elif found is not None:
             facts.parameters.setdefault(name, found)
-        elif base not in _TOLD_ELSEWHERE and node.parent_class != "NXpositioner" and (written := text(node.item)):
+        elif base in _TOLD_ELSEWHERE or node.parent_class == "NXpositioner":
+            continue
+        elif written := text(inside, node.item):
             facts.parameters.setdefault(name, written)
     return facts
 
@@ -228,11 +241,15 @@ def _fact_name(group: str, base: str, parent_class: str) -> str:
     return f"{group}_{base}"
 
 
-def _frames(inside: Inside, nodes: Sequence[Node], plot: DefaultPlot | None) -> tuple[Frames, ...]:
+def _frames(
+    inside: Inside, nodes: Sequence[Node], plot: DefaultPlot | None, complaints: Complaints
+) -> tuple[Frames, ...]:
     """Give the stacks of images, the default one first; ``data_000001``, ``data_000002`` … are one stack."""
     stacks: dict[str, list[h5py.Dataset]] = {}
+    groups: dict[str, h5py.Group] = {}
     if plot is not None and is_stack(plot.signal):
-        stacks[_detector(inside, plot.group, plot.name)] = [plot.signal]
+        name = _detector(inside, plot.group, plot.name)
+        stacks[name], groups[name] = [plot.signal], plot.group
     known = {field for fields in stacks.values() for field in fields}
     for node in nodes:
         field = node.item
@@ -244,7 +261,74 @@ def _frames(inside: Inside, nodes: Sequence[Node], plot: DefaultPlot | None) -> 
         if parts is None and name in stacks:
             continue
         stacks.setdefault(name, []).append(field)
-    return tuple(stacked(name, fields) for name, fields in stacks.items())
+        groups.setdefault(name, node.parent)
+    detectors = [node.item for node in nodes if isinstance(node.item, h5py.Group)] if stacks else []
+    marks = [(group, marks_of(inside, group)) for group in detectors if nexus_class(group) == "NXdetector"]
+    return tuple(
+        stacked(inside, name, fields, _marks_for(fields[0], groups[name], marks, complaints))
+        for name, fields in stacks.items()
+    )
+
+
+def _marks_for(
+    field: h5py.Dataset, group: h5py.Group, marks: Sequence[tuple[h5py.Group, Marks]], complaints: Complaints
+) -> Marks:
+    """Find the detector whose images these are: they lie in its group, else it is the only one that can be meant.
+
+    A mask is used whether ``pixel_mask_applied`` or not: an applied one has left its marks in the images.
+    """
+    own = [found for detector, found in marks if detector == group]
+    fitting = own or [found for _, found in marks if found.fits(field)]
+    if len(fitting) != 1:
+        return Marks()
+    if not fitting[0].fits(field):
+        complaints.add("the pixel mask is not of its images' shape, and is not used", group.name)
+        return dataclasses.replace(fitting[0], mask=None)
+    return fitting[0]
+
+
+def _spectra(inside: Inside, nodes: Sequence[Node], columns: Sequence[Column]) -> tuple[Spectra, ...]:
+    """Give what detectors recorded as a row of channels for each point (a multichannel analyser)."""
+    points = len(columns[0].values) if columns else None
+    found: dict[str, Spectra] = {}
+    for node in nodes:
+        field = node.item
+        if node.parent_class != "NXdetector" or not isinstance(field, h5py.Dataset) or not is_numeric(field):
+            continue
+        base = node.path.rsplit("/", 1)[-1]
+        if len(field.shape) != 2 or 1 in field.shape or base not in _BARE or field.size > _MOST_CHANNELS:
+            continue
+        name = _detector(inside, node.parent, base)
+        if points not in (None, field.shape[0]) or never_written(field) or name in found:
+            continue
+        with contextlib.suppress(CatalogError):
+            found[name] = Spectra(detector=name, values=numbers(inside, field))
+    return tuple(found.values())
+
+
+def _lost(inside: Inside, entry: h5py.Group, nodes: Sequence[Node]) -> str | None:
+    """Say which file the scan's signal or its images lie in, where they lie in one that is not there."""
+    classes = ("NXdata", "NXdetector")
+    groups = [node.item for node in nodes if isinstance(node.item, h5py.Group) and nexus_class(node.item) in classes]
+    measurement = inside.find(entry, "measurement")
+    for group in (*groups, *([measurement] if isinstance(measurement, h5py.Group) else [])):
+        try:
+            names = names_in(group)
+        except H5_ERRORS:
+            continue
+        for name in names:
+            try:
+                inside.child(group, name)
+            except LostFileError as exc:
+                return f"{_below_entry(group, entry)}{name}: {exc.what}"
+            except CatalogError:
+                continue
+    return None
+
+
+def _below_entry(group: h5py.Group, entry: h5py.Group) -> str:
+    path = str(group.name).removeprefix(f"{entry.name}").strip("/")
+    return f"{path}/" if path else ""
 
 
 def _detector(inside: Inside, group: h5py.Group, base: str) -> str:
@@ -259,22 +343,35 @@ def _detector(inside: Inside, group: h5py.Group, base: str) -> str:
     return parent if parent not in _COMMON_GROUPS and nexus_class(group) != "NXentry" else "detector"
 
 
-def _map(plot: DefaultPlot | None, complaints: Complaints) -> GridMap | None:
+def _map(inside: Inside, plot: DefaultPlot | None, complaints: Complaints) -> GridMap | None:
     """Give a two-dimensional default plot as a map; a field with one row or one column is a curve."""
     if plot is None or len(plot.signal.shape) != 2 or 1 in plot.signal.shape:
         return None
-    values = numbers(plot.signal)
-    if values is None:
-        complaints.add("the default plot cannot be read", plot.signal.name)
+    values = _plotted(inside, plot, complaints)
+    if values is None or plot.mesh:
         return None
     rows, columns = values.shape
-    y = _axis_column(plot.axes[0], "row", rows)
-    x = _axis_column(plot.axes[1], "column", columns)
+    y = _axis_column(inside, plot.axes[0], "row", rows, complaints)
+    x = _axis_column(inside, plot.axes[1], "column", columns, complaints)
     return GridMap(signal=plot.name, values=values, x=x, y=y, unit=unit(plot.signal))
 
 
-def _axis_column(axis: tuple[str, h5py.Dataset] | None, otherwise: str, length: int) -> Column:
-    values = numbers(axis[1]) if axis else None
+def _plotted(inside: Inside, plot: DefaultPlot, complaints: Complaints) -> Floats | None:
+    try:
+        return numbers(inside, plot.signal)
+    except CatalogError as exc:
+        complaints.add(f"the default plot cannot be read: it {exc.what}", plot.signal.name)
+        return None
+
+
+def _axis_column(
+    inside: Inside, axis: tuple[str, h5py.Dataset] | None, otherwise: str, length: int, complaints: Complaints
+) -> Column:
+    values = None
+    try:
+        values = numbers(inside, axis[1]) if axis else None
+    except CatalogError as exc:
+        complaints.add(exc.what, axis[1].name if axis else None)
     if axis is None or values is None:
         return Column(name=otherwise, values=np.arange(length, dtype=np.float64))
     if len(values) == length + 1:
@@ -287,6 +384,7 @@ _Columns = tuple[tuple[Column, ...], str | None, tuple[str, ...]]
 
 
 def _columns(
+    inside: Inside,
     nodes: Sequence[Node],
     plot: DefaultPlot | None,
     drawn: GridMap | None,
@@ -301,20 +399,29 @@ def _columns(
     if drawn is not None:
         first, signal, axes = _unrolled(drawn)
         shape = drawn.values.shape
+    elif plot is not None and plot.mesh and len(plot.signal.shape) == 2:
+        first, signal, axes = _mesh(inside, plot, complaints)
+        shape = plot.signal.shape if first else None
     elif plot is not None and _length(plot.signal) is not None:
-        first, signal, axes = _curve(plot, complaints)
+        first, signal, axes = _curve(inside, plot, complaints)
         shape = (len(first[0].values),) if first else None
     shape = shape or _usual_shape(nodes, plot, frames)
     if shape is None:
         return (), signal, axes
-    drawn_from = {plot.signal, *(axis[1] for axis in plot.axes if axis)} if plot and first else set()
-    taken = {column.name for column in first}
-    others: list[Column] = []
-    for node in nodes:
-        if node.item not in drawn_from and (column := _column(node, shape, taken)) is not None:
-            others.append(column)
-            taken.add(column.name)
-    return (*first, *others), signal, axes
+    drawn_from = {axis[1] for axis in (*plot.axes, *plot.mesh) if axis} if plot and first else set()
+    drawn_from |= {plot.signal} if plot else set()
+    known = {column.name: column for column in first}
+    for node in _auxiliary_first(nodes, plot):
+        if node.item not in drawn_from and (column := _column(inside, node, shape, known, complaints)) is not None:
+            known[column.name] = column
+    return tuple(known.values()), signal, axes
+
+
+def _auxiliary_first(nodes: Sequence[Node], plot: DefaultPlot | None) -> list[Node]:
+    """Give what the default plot's group names beside its signal (``@auxiliary_signals``) before all else."""
+    names = attribute(plot.group, "auxiliary_signals") if plot else ()
+    named = [node for node in nodes if plot and node.parent == plot.group and node.path.rsplit("/", 1)[-1] in names]
+    return [*named, *(node for node in nodes if node not in named)] if named else list(nodes)
 
 
 def _declared_axes(inside: Inside, nodes: Sequence[Node], columns: Sequence[Column]) -> tuple[str, ...]:
@@ -329,18 +436,36 @@ def _declared_axes(inside: Inside, nodes: Sequence[Node], columns: Sequence[Colu
     return ()
 
 
-def _curve(plot: DefaultPlot, complaints: Complaints) -> tuple[list[Column], str | None, tuple[str, ...]]:
-    values = numbers(plot.signal)
+def _curve(
+    inside: Inside, plot: DefaultPlot, complaints: Complaints
+) -> tuple[list[Column], str | None, tuple[str, ...]]:
+    values = _plotted(inside, plot, complaints)
     if values is None:
-        complaints.add("the default plot cannot be read", plot.signal.name)
         return [], None, ()
     signal = Column(name=plot.name, values=values.ravel(), unit=unit(plot.signal))
     long = max(range(len(plot.axes)), key=lambda at: plot.signal.shape[at], default=None)
     axis = plot.axes[long] if long is not None else None
     if axis is None or axis[0] == plot.name:
         return [signal], signal.name, ()
-    column = _axis_column(axis, axis[0], len(signal.values))
+    column = _axis_column(inside, axis, axis[0], len(signal.values), complaints)
     return [column, signal], signal.name, (column.name,)
+
+
+def _mesh(
+    inside: Inside, plot: DefaultPlot, complaints: Complaints
+) -> tuple[list[Column], str | None, tuple[str, ...]]:
+    """Give a signal of two dimensions with the read-backs it is plotted over, each of the signal's shape."""
+    values = _plotted(inside, plot, complaints)
+    if values is None:
+        return [], None, ()
+    columns = []
+    for name, field in reversed(plot.mesh):
+        try:
+            columns.append(Column(name=name, values=numbers(inside, field).ravel(), unit=unit(field)))
+        except CatalogError as exc:
+            complaints.add(exc.what, field.name)
+    signal = Column(name=plot.name, values=values.ravel(), unit=unit(plot.signal))
+    return [*columns, signal], signal.name, tuple(column.name for column in columns)
 
 
 def _unrolled(drawn: GridMap) -> tuple[list[Column], str, tuple[str, ...]]:
@@ -378,7 +503,7 @@ def _usual_shape(nodes: Sequence[Node], plot: DefaultPlot | None, frames: Sequen
 
 
 def _may_be_points(node: Node, field: h5py.Dataset) -> bool:
-    if _about_a_positioner(node) or never_written(field):
+    if field.size > MOST_VALUES or _about_a_positioner(node) or _is_bookkeeping(node) or never_written(field):
         return False
     if len(field.shape) == 2:
         return node.parent_class == "NXpositioner" and 1 not in field.shape
@@ -395,28 +520,47 @@ def _is_trusted(node: Node) -> bool:
     return node.parent_class in _TRUSTED or str(node.parent.name).rsplit("/", 1)[-1] == "measurement"
 
 
-def _column(node: Node, shape: tuple[int, ...], taken: set[str]) -> Column | None:
+def _column(
+    inside: Inside, node: Node, shape: tuple[int, ...], known: Mapping[str, Column], complaints: Complaints
+) -> Column | None:
+    """Give a field with a number for each point; None for another, and for one that is there already."""
     field, points = node.item, math.prod(shape)
     if not isinstance(field, h5py.Dataset) or not is_numeric(field) or never_written(field):
         return None
     fits = field.shape in (shape, (points,), (points, 1)) or (points == 1 and field.shape == ())
-    if not fits or (points <= 4 and not _is_trusted(node)) or _about_a_positioner(node):
+    if not fits or (points <= 4 and not _is_trusted(node)) or _about_a_positioner(node) or _is_bookkeeping(node):
         return None
-    name = _column_name(node, taken)
-    values = None if name is None else numbers(field)
-    if name is None or values is None:
+    name = _column_name(node, set(known))
+    if name is None:
         return None
-    return Column(name=name, values=values.ravel(), unit=unit(field))
+    try:
+        values = numbers(inside, field).ravel()
+    except CatalogError as exc:
+        complaints.add(exc.what, node.path)
+        return None
+    *_, group, base = ("", *node.path.split("/"))
+    same = known.get(base) or (known.get(group) if base in _BARE else None)
+    if same is not None and np.array_equal(same.values, values, equal_nan=True):
+        return None
+    return Column(name=name, values=values, unit=unit(field))
+
+
+def _is_bookkeeping(node: Node) -> bool:
+    """Tell what a writer counts for itself, and the ends and widths of a rotation's steps (NXtransformations)."""
+    base = node.path.rsplit("/", 1)[-1]
+    if _FOR_ITSELF.fullmatch(base):
+        return True
+    return node.parent_class == "NXtransformations" and _ENDS_OF_STEPS.search(base) is not None
 
 
 def _column_name(node: Node, taken: set[str]) -> str | None:
     """Name a column after its field, or its group where the field is only ``value``; None for one already there."""
     *_, group, base = ("", *node.path.split("/"))
     named_by_group = group not in _COMMON_GROUPS and base in _BARE and node.parent_class != "NXdata"
-    name = group if named_by_group else base
+    name = group if named_by_group else called(base, node.item)
     if name not in taken:
         return name
     if node.parent_class == "NXdata":
-        return None
+        return None if name == base or base in taken else base
     longer = f"{group}_{base}"
     return longer if group and longer not in taken else unique_names([*taken, name])[-1]

@@ -14,7 +14,7 @@ import h5py
 
 from catalog_builder.readers.attributes import H5_ERRORS, attribute, nexus_class
 from catalog_builder.readers.complaints import Complaints
-from catalog_builder.readers.fields import is_numeric
+from catalog_builder.readers.fields import called, is_numeric
 from catalog_builder.readers.links import Inside, Node, names_in, never_written
 
 _LONGEST_CHAIN = 4
@@ -28,6 +28,8 @@ class DefaultPlot:
     name: str
     signal: h5py.Dataset
     axes: tuple[tuple[str, h5py.Dataset] | None, ...]
+    mesh: tuple[tuple[str, h5py.Dataset], ...] = ()
+    """Two fields of the signal's own shape it is plotted over (read-backs of a mesh), slow first; or none."""
 
 
 def default_plot(
@@ -40,7 +42,9 @@ def default_plot(
         for name in names:
             found = _field(inside, group, name)
             if found is not None:
-                return DefaultPlot(group, name, found, _axes(inside, group, found, complaints))
+                placed = _axes(inside, group, found, complaints)
+                mesh = () if any(placed) else _mesh(inside, group, found)
+                return DefaultPlot(group, called(name, found), found, placed, mesh)
     return None
 
 
@@ -86,11 +90,25 @@ def _axes(
         if name in ("", ".") or not 0 <= dimension < len(placed):
             continue
         axis = _field(inside, group, name)
+        if axis is not None and len(axis.shape) > 1 and axis.shape == signal.shape:
+            continue
         if axis is None or not _fits(axis, signal.shape[dimension]):
             complaints.add(f"the axis {name!r} does not fit the signal, or is not there", group.name)
         else:
-            placed[dimension] = (name, axis)
+            placed[dimension] = (called(name, axis), axis)
     return tuple(placed)
+
+
+def _mesh(inside: Inside, group: h5py.Group, signal: h5py.Dataset) -> tuple[tuple[str, h5py.Dataset], ...]:
+    """Give the two named axes that have a value for each of the signal's, slow first; none where it is not two."""
+    if len(signal.shape) != 2 or 1 in signal.shape:
+        return ()
+    found = []
+    for _, name in _named_axes(inside, group, signal):
+        axis = _field(inside, group, name) if name not in ("", ".") else None
+        if axis is not None and axis.shape == signal.shape:
+            found.append((called(name, axis), axis))
+    return tuple(found) if len(found) == 2 else ()
 
 
 def _fits(axis: h5py.Dataset, length: int) -> bool:

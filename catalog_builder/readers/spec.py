@@ -6,13 +6,15 @@ It parses the text itself. ``silx.io.specfile`` reads the same scans and values 
 prints about broken lines to standard output and leaves them out, reads ``nan`` as 0, and of rows wrapped as
 ``#N 15 8`` says gives eight columns; a build needs the whole of them, the line's number, and a quiet output.
 
+Files packed with gzip or bzip2 are read as they stand, a bounded part of them. Each scan of a file that is not
+packed carries a bookmark, from which ``resume`` reads on when the file only grew.
+
 Sources: SPEC manual, "scans" and ``scans.mac`` (``#S #D #T #M #G #Q #P #N #L #C @A``), ``user_*`` lines of
 macros at the APS (``#H``/``#V``), ``#MD`` of Bluesky, sardana ``macroserver/recorders/storage.py``
 (``SPEC_FileRecorder``: header of each scan behind its ``#S``, columns ``Pt_No`` and ``dt``).
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -27,7 +29,10 @@ from catalog_builder.errors import CatalogError
 from catalog_builder.readers import Surroundings
 from catalog_builder.readers.bounds import kept_inside, reason
 from catalog_builder.readers.complaints import Complaints
-from catalog_builder.readers.texts import storable
+from catalog_builder.readers.growth import Bookmark, Numbers
+from catalog_builder.readers.inflate import Inflating, first_bytes, inflated, opened
+from catalog_builder.readers.specmca import SpecSpectra
+from catalog_builder.readers.texts import encodable, storable
 from catalog_builder.readers.times import from_epoch, parse_time
 from catalog_builder.readers.values import Table, fitted_labels, number, unique_names, usual_width, value
 from catalog_builder.records import Command, Json, ScanState
@@ -35,7 +40,7 @@ from catalog_builder.signals import Column, Reading
 
 _SCAN = re.compile(r"^#S\s+(\d{1,9})(?:\s+(.*))?$")
 _NAMELESS = re.compile(r"^#S(\s|$)")
-_NUMBERED = re.compile(r"^#([A-Za-z]+?)(\d*)(?:\s+(.*))?$")
+_NUMBERED = re.compile(r"^#([A-Za-z]+)(\d*)(?:\s+(.*))?$")
 _HEAD_LINE = re.compile(rb"^#(?:F\s+\S|E\s+\d|D\s+\S|O\d+\s)", re.MULTILINE)
 _SCAN_LINE = re.compile(rb"^#S\s+\d{1,9}(?:\s|$)", re.MULTILINE)
 _FILE_LINE = re.compile(rb"^#F\s+\S", re.MULTILINE)
@@ -47,6 +52,10 @@ _NAME_TABLES = frozenset({"O", "o", "H"})
 _POINT_NUMBER = frozenset({"pt_no", "#pt no", "point_nb"})
 _LONGEST_LINE = 1 << 20
 """Bytes; a longer line is read as several."""
+_NAMES_A_LINE = 8
+"""Of ``#O``, as SPEC writes it."""
+_MOST_RUNS = 500
+"""Runs of scan numbers up to which a bookmark stays short; scans behind more of them have none."""
 
 
 @dataclass(slots=True)
@@ -83,6 +92,8 @@ class _Block:
     line: int
     header: _Header
     lines: list[tuple[int, str]] = field(default_factory=list)
+    spectra: SpecSpectra = field(default_factory=SpecSpectra)
+    bookmark: Bookmark | None = None
     last: bool = False
     """True where no other scan follows."""
     cut: bool = False
@@ -115,7 +126,8 @@ class _Notes:
     width: int | None = None
     """Of ``#N``."""
     rows: list[_Row] = field(default_factory=list)
-    spectra: int = 0
+    escaped: bool = False
+    """True where JSON's escapes may spell what UTF-8 cannot hold."""
     sardana: set[str] = field(default_factory=set)
     """``started``, ``ended``."""
 
@@ -124,14 +136,13 @@ class SpecReader:
     """Reads SPEC files; each holds many scans."""
 
     name = "spec"
-    version = 1
-    suffixes: tuple[str, ...] = (".spec", ".dat", ".txt", ".spe", "")
+    version = 2
+    suffixes: tuple[str, ...] = (".spec", ".dat", ".txt", ".spe", "", ".gz", ".bz2")
     keeps_suffix = True
 
     def recognises(self, head: bytes) -> bool:
         """Tell a SPEC file by a numbered ``#S`` line, or by ``#F`` with another line of a file's header."""
-        if b"\0" in head:
-            return False
+        head = inflated(head).partition(b"\0")[0]  # a crash may leave zeros behind good scans
         if _SCAN_LINE.search(head):
             return True
         return bool(_FILE_LINE.search(head)) and len(_HEAD_LINE.findall(head)) > 1
@@ -139,68 +150,178 @@ class SpecReader:
     def read(self, path: Path, surroundings: Surroundings) -> Iterator[Reading]:
         """Give the file's scans in order; a header without scans gives none.
 
-        Raises CatalogError where there is no line of a SPEC file.
+        Raises CatalogError where there is no line of a SPEC file. Of a damaged archive the scans before the damage
+        are given; the last of them names it.
         """
+        called = encodable(path.name)
         try:
-            with kept_inside(path, surroundings.boundary).open("rb") as stream:
-                if not self.recognises(stream.read(4096)):
-                    raise CatalogError("has no #S or #F line, so it is no SPEC file", where=path.name)
-                stream.seek(0)
-                for block, complaints in _blocks(_Lines(stream), path.name):
-                    yield storable(_reading(block, complaints, surroundings.timezone))
+            target = kept_inside(path, surroundings.boundary)
+            if not self.recognises(first_bytes(target)):
+                raise CatalogError("has no #S or #F line, so it is no SPEC file", where=called)
+            with opened(target) as (stream, archive):
+                blocks = _Blocks(_Lines(stream), called, archive)
+                yield from _readings(blocks, surroundings.timezone)
         except OSError as exc:
-            raise CatalogError(f"cannot be read: {exc.strerror or reason(exc)}", where=path.name) from exc
+            raise CatalogError(f"cannot be read: {exc.strerror or reason(exc)}", where=called) from exc
+
+    def resume(self, path: Path, surroundings: Surroundings, bookmark: str) -> Iterator[Reading] | None:
+        """Give the scans from the bookmarked one on, or None where the file is not one that only grew since.
+
+        They are those that ``read`` gives; what stands before the scan is not read again. Raises CatalogError.
+        """
+        called = encodable(path.name)
+        target = kept_inside(path, surroundings.boundary)
+        try:
+            with target.open("rb") as stream:
+                mark = Bookmark.from_text(bookmark)
+                if mark is None or not mark.fits(stream) or not _stands_at(stream, mark.at):
+                    return None
+                header = _header_at(stream, mark)
+                seen = Numbers(mark.seen)
+        except OSError as exc:
+            raise CatalogError(f"cannot be read: {exc.strerror or reason(exc)}", where=called) from exc
+        except ValueError:
+            return None
+        return self._resumed(target, called, surroundings, mark, (header, seen))
+
+    def _resumed(
+        self, target: Path, called: str, surroundings: Surroundings, mark: Bookmark, known: tuple[_Header, Numbers]
+    ) -> Iterator[Reading]:
+        try:
+            with target.open("rb") as stream:
+                stream.seek(mark.at)
+                blocks = _Blocks(_Lines(stream, mark.at, mark.line), called, None)
+                blocks.header, blocks.seen = known
+                blocks.header_place = mark.header_at, mark.header_line
+                yield from _readings(blocks, surroundings.timezone)
+        except OSError as exc:
+            raise CatalogError(f"cannot be read: {exc.strerror or reason(exc)}", where=called) from exc
 
 
 READER = SpecReader()
 
 
 class _Lines:
-    """The lines of a file with their numbers; tells afterwards whether the last one was cut."""
+    """The lines of a file with their numbers; tells where it is, and afterwards whether the last one was cut."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
+    def __init__(self, stream: BinaryIO, at: int = 0, line: int = 1) -> None:
+        self.stream = stream
+        self.at = at
+        """Bytes before the line given last."""
         self.cut = False
+        self._line = line
 
     def __iter__(self) -> Iterator[tuple[int, str]]:
-        for at, raw in enumerate(iter(lambda: self._stream.readline(_LONGEST_LINE), b""), start=1):
-            self.cut = not raw.endswith(b"\n")
+        ahead, raw = self.at, b"\n"
+        for place, raw in enumerate(iter(lambda: self.stream.readline(_LONGEST_LINE), b""), start=self._line):
+            self.at, ahead = ahead, ahead + len(raw)
             try:
-                yield at, raw.decode("utf-8").rstrip("\r\n")
+                yield place, raw.decode("utf-8").rstrip("\r\n")
             except UnicodeDecodeError:
-                yield at, raw.decode("latin-1").rstrip("\r\n")
+                yield place, raw.decode("latin-1").rstrip("\r\n")
+        self.cut = not raw.endswith(b"\n")
 
 
-def _blocks(lines: _Lines, file: str) -> Iterator[tuple[_Block, Complaints]]:
-    """Cut the file into scans; each is given once the next one, or the end, is seen."""
-    header, block, complaints = _Header(), None, Complaints(file)
-    orders: Counter[int] = Counter()
-    into = "header"
-    for at, line in lines:
-        if match := _SCAN.match(line):
-            if block is not None:
-                yield block, complaints
-                complaints = Complaints(file)
-            scan, into = int(match[1]), "scan"
-            orders[scan] += 1
-            command = " ".join((match[2] or "").split())
-            block = _Block(number=scan, order=orders[scan], command=command, line=at, header=header)
-        elif _NAMELESS.match(line):
-            into = "nothing"
-            complaints.add(f"{line[:80]!r} is a scan without a number", at)
-        elif line.startswith("#F ") or (line.startswith("#E ") and into != "header"):
-            header, into = _Header(), "header"
-            _file_line(header, line)
-        elif into == "header":
-            _file_line(header, line)
-        elif into == "scan" and block is not None and line:
-            block.lines.append((at, line))
-    if block is not None:
-        block.last, block.cut = True, lines.cut and into == "scan"
-        yield block, complaints
-    elif complaints.all() and not lines.cut:
-        first = complaints.all()[0]
-        raise CatalogError(first.what, where=first.where)
+def _stands_at(stream: BinaryIO, at: int) -> bool:
+    """Tell whether a scan with a number begins at a place."""
+    stream.seek(at)
+    return _SCAN_LINE.match(stream.readline(_LONGEST_LINE)) is not None
+
+
+def _header_at(stream: BinaryIO, mark: Bookmark) -> _Header:
+    """Read the header that holds for a bookmarked scan again."""
+    header = _Header()
+    stream.seek(mark.header_at)
+    for _, line in _Lines(stream):
+        if _NAMELESS.match(line):
+            break
+        _file_line(header, line)
+    return header
+
+
+class _Blocks:
+    """The scans of a file as their lines stand; each is given once the next one, or the end, is seen."""
+
+    def __init__(self, lines: _Lines, called: str, archive: Inflating | None) -> None:
+        self.header = _Header()
+        self.header_place = (0, 1)
+        """Bytes before it, and its line."""
+        self.seen = Numbers()
+        self.called = called
+        self._lines = lines
+        self._archive = archive
+        self._block: _Block | None = None
+        self._complaints = Complaints(called)
+        self._into = "header"
+
+    def __iter__(self) -> Iterator[tuple[_Block, Complaints]]:
+        for at, line in self._lines:
+            if not line.startswith("#"):
+                if self._into == "scan" and self._block is not None and line:
+                    _row_or_spectrum(self._block, at, line)
+            elif match := _SCAN.match(line):
+                if self._block is not None:
+                    yield self._block, self._complaints
+                    self._complaints = Complaints(self.called)
+                self._begin(match, at)
+            elif _NAMELESS.match(line):
+                self._into = "nothing"
+                self._complaints.add(f"{line[:80]!r} is a scan without a number", at)
+            else:
+                self._noted(at, line)
+        yield from self._ended()
+
+    def _begin(self, match: re.Match[str], at: int) -> None:
+        scan, bookmark = int(match[1]), self._bookmark(at)
+        command = " ".join((match[2] or "").split())
+        order = self.seen.add(scan)
+        self._into = "scan"
+        self._block = _Block(number=scan, order=order, command=command, line=at, header=self.header, bookmark=bookmark)
+
+    def _bookmark(self, at: int) -> Bookmark | None:
+        """Mark the scan that begins; none of an archive, nor where a problem stands before the first scan."""
+        seen = self.seen.text(_MOST_RUNS)
+        if self._archive is not None or seen is None or (self._block is None and self._complaints.all()):
+            return None
+        header_at, header_line = self.header_place
+        mark = Bookmark(at=self._lines.at, line=at, header_at=header_at, header_line=header_line, seen=seen)
+        return mark.signed(self._lines.stream)
+
+    def _noted(self, at: int, line: str) -> None:
+        """Take a ``#`` line that begins no scan."""
+        if line.startswith("#F ") or (line.startswith("#E ") and self._into != "header"):
+            self.header, self.header_place, self._into = _Header(), (self._lines.at, at), "header"
+        if self._into == "header":
+            _file_line(self.header, line)
+        elif self._into == "scan" and self._block is not None:
+            self._block.spectra.goes_on = False
+            if line.startswith("#@"):
+                self._block.spectra.header(line[2:])
+            else:
+                self._block.lines.append((at, line))
+
+    def _ended(self) -> Iterator[tuple[_Block, Complaints]]:
+        damage = self._archive.damage if self._archive else None
+        if damage:
+            self._complaints.add(f"{damage}; what stands behind is missing")
+        if self._block is not None:
+            self._block.last, self._block.cut = True, (self._lines.cut or bool(damage)) and self._into == "scan"
+            yield self._block, self._complaints
+        elif self._complaints.all() and (damage or not self._lines.cut):
+            first = self._complaints.all()[0]
+            raise CatalogError(first.what, where=first.where)
+
+
+def _row_or_spectrum(block: _Block, at: int, line: str) -> None:
+    if line[0] == "@" or block.spectra.goes_on:
+        block.spectra.take(at, line)
+    elif not line.isspace():
+        block.lines.append((at, line))
+
+
+def _readings(blocks: _Blocks, zone: ZoneInfo) -> Iterator[Reading]:
+    for block, complaints in blocks:
+        yield _reading(block, complaints, zone)
 
 
 def _file_line(header: _Header, line: str) -> None:
@@ -219,12 +340,11 @@ def _file_line(header: _Header, line: str) -> None:
 def _notes(block: _Block, complaints: Complaints, zone: ZoneInfo) -> _Notes:
     own = _Names()
     notes = _Notes(names=own, user=block.header.user)
-    continued = False
     for at, line in block.lines:
-        if line.startswith("@") or continued:
-            notes.spectra += line.startswith("@")
-            continued = line.rstrip().endswith("\\")
-        elif not line.startswith("#"):
+        if line[0] != "#":
+            if "#" not in line:
+                notes.rows.append(_Row(at, line.split(), line[-1] == " "))
+                continue
             line = _row_line(notes, at, line)
         if match := _NUMBERED.match(line):
             _scan_line(notes, at, match[1], match[2], (match[3] or "").strip(), complaints, zone)
@@ -234,13 +354,13 @@ def _notes(block: _Block, complaints: Complaints, zone: ZoneInfo) -> _Notes:
 
 
 def _row_line(notes: _Notes, at: int, line: str) -> str:
-    """Take a row; gives what stands behind it where an abort broke it: ``24.4121 48916#C Wed … Scan aborted``."""
+    """Take a row that an abort broke; gives what stands behind it: ``24.4121 48916#C Wed … Scan aborted``."""
     row, mark, behind = line.partition("#")
     words = row.split()
-    if mark and not row.endswith(" "):
-        words.pop()
+    if not row.endswith(" "):
+        del words[-1:]
     if words:
-        notes.rows.append(_Row(at, words, unfinished=not mark and line.endswith(" ")))
+        notes.rows.append(_Row(at, words, unfinished=False))
     return mark + behind
 
 
@@ -282,6 +402,7 @@ def _parameter_line(notes: _Notes, letter: str, written: str) -> None:
         notes.parameters.setdefault("user_comment", written)
     elif letter == "MD" and "=" in written:
         key, _, text = written.partition("=")
+        notes.escaped = notes.escaped or "\\" in text
         notes.parameters[key.strip()] = value(text)
 
 
@@ -318,12 +439,12 @@ def _reading(block: _Block, complaints: Complaints, zone: ZoneInfo) -> Reading:
     command = commands.parse(block.command)
     columns = _columns(block, notes, complaints)
     positioners = _positioners(notes, complaints)
-    if notes.spectra:
-        notes.parameters["mca_spectra"] = float(notes.spectra)
+    if block.spectra.count:
+        notes.parameters["mca_spectra"] = float(block.spectra.count)
     if "started" in notes.sardana and isinstance(written := notes.parameters.get("user_comment"), str):
         notes.user = written
     state = _state(block, notes, command, len(columns[0].values) if columns else 0)
-    return Reading(
+    reading = Reading(
         measurement=f"{block.number}.{block.order}",
         number=block.number,
         command=block.command,
@@ -336,8 +457,11 @@ def _reading(block: _Block, complaints: Complaints, zone: ZoneInfo) -> Reading:
         positioners=positioners,
         columns=columns,
         axes=_axes(command, columns, notes.names),
+        spectra=block.spectra.spectra(complaints, block.line),
         problems=complaints.all(),
+        bookmark=None if block.bookmark is None else block.bookmark.text(),
     )
+    return storable(reading) if notes.escaped else reading
 
 
 def _state(block: _Block, notes: _Notes, command: Command, points: int) -> ScanState:
@@ -363,7 +487,9 @@ def _end(started: datetime | None, columns: tuple[Column, ...]) -> datetime | No
 def _positioners(notes: _Notes, complaints: Complaints) -> dict[str, float]:
     """Give where everything stood: ``#O``/``#P``, then the numbers of ``#H``/``#V``.
 
-    A shorter ``#P`` line keeps the names it has values for; of a longer one nobody knows which value is whose.
+    A shorter ``#P`` line keeps the names it has values for; of a longer one nobody knows which value is whose, nor
+    where ``#O`` has more names than the eight SPEC writes a line: one of them has two blanks in it
+    (``#O5 Mono  piz  POWDERmono …``).
     """
     positioners: dict[str, float] = {}
     positions = sorted(notes.values.get("P", {}).items())
@@ -377,7 +503,7 @@ def _positioners(notes: _Notes, complaints: Complaints) -> dict[str, float]:
             names = single if len(single) == len(words) else names
         if len(names) != len(words):
             complaints.add(f"#P{order} has {len(words)} values, but #O{order} has {len(names)} names", at)
-        if len(words) > len(names):
+        if len(words) > len(names) or len(words) < len(names) > _NAMES_A_LINE:
             continue
         for name, word in zip(names, words, strict=False):
             _place(positioners, name, word, at, complaints)
@@ -459,13 +585,18 @@ def _labels(block: _Block, notes: _Notes, complaints: Complaints) -> list[str]:
 
 def _told_apart(columns: list[Column]) -> tuple[Column, ...]:
     """Leave out a column SPEC repeats (the counter of a plot comes last again) and tell others apart."""
-    kept: list[Column] = []
+    names = [column.name for column in columns]
+    if len(set(names)) == len(names):
+        return tuple(columns)
+    kept: dict[str, list[Column]] = {}
     for column in columns:
-        same = (c for c in kept if c.name == column.name)
-        if not any(np.array_equal(c.values, column.values, equal_nan=True) for c in same):
-            kept.append(column)
-    names = unique_names([column.name for column in kept])
-    return tuple(Column(name=name, values=column.values) for name, column in zip(names, kept, strict=True))
+        alike = kept.setdefault(column.name, [])
+        if not any(np.array_equal(c.values, column.values, equal_nan=True) for c in alike):
+            alike.append(column)
+    left = {id(column) for alike in kept.values() for column in alike}
+    told = [column for column in columns if id(column) in left]
+    names = unique_names([column.name for column in told])
+    return tuple(Column(name=name, values=column.values) for name, column in zip(names, told, strict=True))
 
 
 def _axes(command: Command, columns: tuple[Column, ...], tables: _Names) -> tuple[str, ...]:

@@ -14,7 +14,8 @@ import numpy as np
 from catalog_builder.records import Json
 from catalog_builder.signals import Floats
 
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d+)?")
+_STARTS = frozenset("0123456789+-.")
+_FORTRAN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)[dD][+-]?\d+")
 _NUMERIC_LIST = re.compile(r"[\[\](),;\s\d.eE+\-]*(?:nan[\[\](),;\s\d.eE+\-]*)*")
 _PARTS = re.compile(r"[\[\]()]|nan|[^\[\](),;\s]+")
 _ABSENT = frozenset({"nan", "+nan", "-nan", "none", "null", "<no-data>", "n/a"})
@@ -27,10 +28,20 @@ _LONGEST = 100_000
 def number(word: str) -> float | None:
     """Give the finite number a word spells (``1.0``, ``9.97774e+07``, Fortran's ``1D3``), or None."""
     word = word.strip()
-    if not _NUMBER.fullmatch(word):
+    if word[:1] not in _STARTS or "_" in word:
         return None
-    result = float(word.replace("D", "e").replace("d", "e"))
+    try:
+        result = float(word)
+    except ValueError:
+        if not _FORTRAN.fullmatch(word):
+            return None
+        result = float(word.replace("D", "e").replace("d", "e"))
     return result if math.isfinite(result) else None
+
+
+def absent(word: str) -> bool:
+    """Tell whether a word stands for a value that is not there (``None``, ``<no-data>``)."""
+    return word.lower() in _ABSENT
 
 
 def value(text: str) -> Json:
@@ -42,10 +53,11 @@ def value(text: str) -> Json:
     text = text.strip()
     if (single := number(text)) is not None:
         return single
-    if text.lower() in _ABSENT:
+    folded = text.lower()
+    if folded in _ABSENT:
         return None
-    if text.lower() in _TRUTHS:
-        return _TRUTHS[text.lower()]
+    if folded in _TRUTHS:
+        return _TRUTHS[folded]
     if text[:1] in ("[", "(", "{") and len(text) <= _LONGEST:
         return _structure(text)
     return text
@@ -113,15 +125,19 @@ class Table:
         """
         words = words[: self._width]
         bad: list[int] = []
+        whole = len(self._cells)
         try:
+            if "_" in "".join(words):
+                raise ValueError("Python would read 1_0 as ten")
             self._cells.extend(map(float, words))
         except ValueError:
-            del self._cells[len(self._cells) - len(self._cells) % max(self._width, 1) :]
+            del self._cells[whole:]
             for at, word in enumerate(words):
                 self._cells.append(_cell(word))
-                if math.isnan(self._cells[-1]) and word.lower() not in _ABSENT:
+                if math.isnan(self._cells[-1]) and not absent(word):
                     bad.append(at)
-        self._cells.extend([math.nan] * (self._width - len(words)))
+        if len(words) < self._width:
+            self._cells.extend([math.nan] * (self._width - len(words)))
         return bad
 
     def columns(self) -> list[Floats]:
@@ -146,7 +162,7 @@ def usual_width(rows: list[list[str]], expected: int) -> int:
 
     One row alone, or rows of ever different lengths, prove nothing: then it is the expected one.
     """
-    widths = Counter(len(row) for row in rows)
+    widths = Counter(map(len, rows))
     if expected in widths or not widths:
         return expected
     width, rows_of_it = max(widths.items(), key=lambda item: (item[1], item[0]))

@@ -11,7 +11,7 @@ from catalog_builder.commands import parse
 from catalog_builder.errors import CatalogError
 from catalog_builder.readers import Surroundings
 from catalog_builder.readers.fio import READER
-from catalog_builder.signals import Reading
+from catalog_builder.signals import Reading, Roi
 
 SARDANA = """!
 ! Comments
@@ -30,7 +30,7 @@ signalcounter = eiger_roi1
 sdd = None
 hkl = [0.5, -0.25, 1]
 ub_matrix = [[ 7.4e-01 -7.4e-01 -3.6e-06]; [ 2.5e-06 0.009 1.04]]
-rois eiger4m  = [2012, 2010]
+rois eiger4m  = [2012, 2010, 2024, 2034, 9, 40, 3, 30]
 chi = 45.5
 atten = 9.97774e+07
 !
@@ -87,7 +87,7 @@ def test_a_sardana_file_says_what_was_scanned_where_everything_stood_and_what_wa
     assert reading.parameters["sdd"] is None
     assert reading.parameters["hkl"] == [0.5, -0.25, 1.0]
     assert reading.parameters["ub_matrix"] == [[0.74, -0.74, -3.6e-06], [2.5e-06, 0.009, 1.04]]
-    assert reading.parameters["rois eiger4m"] == [2012.0, 2010.0]
+    assert reading.parameters["rois eiger4m"] == [2012.0, 2010.0, 2024.0, 2034.0, 9.0, 40.0, 3.0, 30.0]
     assert column(reading, "om") == [-1.0, 0.0, 1.0]
     assert np.isnan(column(reading, "eiger_roi1")[1])
     assert reading.started == datetime(2026, 2, 5, 15, 20, 16, tzinfo=UTC)
@@ -152,9 +152,13 @@ def test_text_columns_have_no_numbers_and_absent_values_are_no_fault(tmp_path: P
         " Col 1 omega(encoder) DOUBLE\n Col 2 filename STRING\n Col 3 unix time DOUBLE\n Col 4 enable BOOLEAN\n"
         " 180.0 00001 1576165741.2 True\n nan <no-data> nan <no-data>\n",
     )
-    assert [c.name for c in reading.columns] == ["omega(encoder)", "filename", "unix time", "enable"]
+    assert [(c.name, c.unit) for c in reading.columns] == [
+        ("omega(encoder)", "deg"),
+        ("unix time", "s"),
+        ("enable", None),
+    ]
     assert column(reading, "enable")[0] == 1.0
-    assert np.isnan(column(reading, "filename")).all()
+    assert reading.parameters["filename"] == ["00001", None]
     assert (reading.user, reading.state, reading.problems) == ("x", "running", ())
 
 
@@ -206,3 +210,95 @@ def test_a_file_without_sections_is_refused_by_name(tmp_path: Path) -> None:
 def test_a_parameter_is_never_evaluated(tmp_path: Path) -> None:
     reading = read(tmp_path, SARDANA.replace("sdd = None", "sdd = [__import__('os').getcwd()]"))
     assert reading.parameters["sdd"] == "[__import__('os').getcwd()]"
+
+
+def test_two_corners_are_a_rectangle_whichever_comes_first(tmp_path: Path) -> None:
+    (rois,) = read(tmp_path, SARDANA).rois.values()
+    assert rois == (Roi(left=2012, top=2010, right=2024, bottom=2034), Roi(left=3, top=30, right=9, bottom=40))
+    assert list(read(tmp_path, SARDANA).rois) == ["eiger4m"]
+
+
+@pytest.mark.parametrize(
+    ("written", "rectangles", "problem"),
+    [
+        ("[1, 2, 3, 4, 5]", 1, "has 5 numbers, which are no corners x1, y1, x2, y2 of rectangles"),
+        ("[1, 2, 3.5, 4]", 0, "are no whole numbers of pixels"),
+        ("[1, 2, None, 4]", 0, "are no whole numbers of pixels"),
+        ("everything", 0, "are no whole numbers of pixels"),
+        ("[" + ", ".join(["1, 2, 3, 4"] * 300) + "]", 256, "has more than 256 rectangles; the first ones are kept"),
+    ],
+)
+def test_rectangles_that_are_none_are_named_and_kept_as_they_stand(
+    tmp_path: Path, written: str, rectangles: int, problem: str
+) -> None:
+    reading = read(tmp_path, SARDANA.replace("[2012, 2010, 2024, 2034, 9, 40, 3, 30]", written))
+    assert len(reading.rois["eiger4m"]) == rectangles
+    assert [p.what for p in reading.problems] == [f"'rois eiger4m' {problem}"]
+    assert reading.parameters["rois eiger4m"]
+
+
+def test_units_are_given_where_the_name_or_the_file_says_them(tmp_path: Path) -> None:
+    written = "energyfmb = 14995.4\nenergy = 12.5\ngap [mm] = 12.1\nsamx = 27\nbias = 2.5 kV\npiezo = 3 mV"
+    reading = read(tmp_path, SARDANA.replace("atten = 9.97774e+07", written))
+    assert dict(reading.units) == {
+        "chi": "deg",
+        "energyfmb": "eV",
+        "gap [mm]": "mm",
+        "piezo": "mV",
+        "om": "deg",
+        "timestamp": "s",
+    }
+    assert reading.positioners["piezo"] == 3
+    assert reading.parameters["bias"] == "2.5 kV"  # a unit nobody listed stays part of the text
+    assert [c.unit for c in reading.columns] == ["deg", None, "s"]
+
+
+def test_the_text_of_a_string_column_may_have_blanks(tmp_path: Path) -> None:
+    content = "%c\nct 1\n%d\n Col 1 om DOUBLE\n Col 2 remark STRING\n Col 3 c DOUBLE\n"
+    reading = read(tmp_path, content + " 1 very good 5\n 2 bad 6\n 3 7\n")
+    assert reading.parameters["remark"] == ["very good", "bad", "7"]
+    assert column(reading, "c")[:2] == [5, 6]
+    assert [p.what for p in reading.problems] == ["the row has 2 values for 3 columns"]
+
+
+def test_of_very_many_texts_the_first_the_last_and_their_number_are_kept(tmp_path: Path) -> None:
+    rows = "".join(f" {n} {n:05}\n" for n in range(1001))
+    reading = read(tmp_path, "%c\nct 1\n%d\n Col 1 om DOUBLE\n Col 2 file STRING\n" + rows)
+    assert reading.parameters["file"] == {"count": 1001.0, "first": "00000", "last": "01000"}
+
+
+def test_a_file_of_one_column_and_no_scan_is_a_spectrum_calibrated_as_it_says(tmp_path: Path) -> None:
+    head = "%c\n File_name = m_00001\n Calibration EXP_MCA01: Channels (0, 2) mapped to (100, 120)\n%p\n%d\n"
+    reading = read(tmp_path, head + " Col 1 M_00001_EXP_MCA01 FLOAT\n5\n7\n6\n", "m_00001.fio")
+    (spectra,) = reading.spectra
+    assert (spectra.detector, spectra.values.tolist()) == ("EXP_MCA01", [[5, 7, 6]])
+    assert spectra.energy is not None
+    assert spectra.energy.values.tolist() == [100, 110, 120]
+    assert column(reading, "EXP_MCA01") == [5, 7, 6]
+    plain = read(tmp_path, head.replace("(100, 120)", "(0, 2)") + " Col 1 M_00001_EXP_MCA01 FLOAT\n5\n", "m_00001.fio")
+    assert plain.spectra[0].energy is None
+    assert read(tmp_path, SARDANA).spectra == ()
+
+
+def test_sardana_s_file_of_one_point_s_spectra_says_which_point(tmp_path: Path) -> None:
+    reading = read(
+        tmp_path, "!\n%c\n Position 0.5, Index 3\n%p\n Sample_time = 1\n%d\n Col 1 a FLOAT\n Col 2 b FLOAT\n1 2\n3 4\n"
+    )
+    assert [(s.detector, s.values.tolist()) for s in reading.spectra] == [("a", [[1, 3]]), ("b", [[2, 4]])]
+    assert (reading.command, reading.parameters["Index"], reading.parameters["Position"]) == ("", 3.0, 0.5)
+
+
+def test_python_s_way_of_writing_large_numbers_is_no_number(tmp_path: Path) -> None:
+    reading = read(tmp_path, SARDANA.replace("chi = 45.5", "chi = 4_5").replace(" 10 0.5", " 1_0 0.5"))
+    assert reading.parameters["chi"] == "4_5"
+    assert np.isnan(column(reading, "eiger_roi1")[0])
+    assert [p.what for p in reading.problems] == ["'1_0' in column 'eiger_roi1' is no number"]
+
+
+def test_zeros_a_crash_left_behind_good_lines_cost_no_more_than_themselves(tmp_path: Path) -> None:
+    content = SARDANA[: SARDANA.index(" 1.0 30")].encode() + bytes(64)
+    assert READER.recognises(content[:4096])
+    reading = read(tmp_path, content)
+    assert (reading.sample, column(reading, "timestamp")[:2]) == ("DPPC monolayer", [0.5, 1.0])
+    assert reading.state == "running"
+    assert not READER.recognises(b"!\n%c\n\0\0\n%d\n")

@@ -13,10 +13,11 @@ import pytest
 from fabio.cbfimage import CbfImage
 from fabio.edfimage import EdfImage
 from fabio.tifimage import TifImage
+from PIL import Image as Pillow
 
 from catalog_builder.errors import CatalogError
 from catalog_builder.readers import Surroundings
-from catalog_builder.readers.images import FRAME_SUFFIXES, frames_in
+from catalog_builder.readers.images import FRAME_SUFFIXES, frames_in, frames_of_files, frames_of_master
 from catalog_builder.readers.pixels import image
 from catalog_builder.signals import Frames
 
@@ -188,7 +189,7 @@ def test_a_chunk_stored_shorter_than_it_is_would_show_what_else_was_in_memory(tm
             field.id.write_direct_chunk((number, 0, 0), bytes(2400 if number < 1050 else 16), 1)
     series = some(tmp_path)
     assert np.nanmax(series.load(3)) == 0
-    with pytest.raises(CatalogError, match=r"^a.h5: image 1060 is stored shorter than it is"):
+    with pytest.raises(CatalogError, match=r"^a.h5: image 1060 cannot be read: its chunks are stored shorter"):
         series.load(1060)
 
 
@@ -278,3 +279,146 @@ def test_reading_says_nothing_on_the_terminal(tmp_path: Path, capfd: pytest.Capt
         with pytest.raises(CatalogError):
             series.load(number)
     assert capfd.readouterr() == ("", "")
+
+
+def full(value: int) -> Any:
+    return np.full((20, 30), value, np.int32)
+
+
+def edf_of(path: Path, *values: int) -> None:
+    edf = EdfImage(data=full(values[0]))
+    for value in values[1:]:
+        edf.append_frame(data=full(value))
+    edf.write(str(path))
+
+
+def tiff_of(path: Path, *values: int) -> None:
+    first, *others = (Pillow.fromarray(full(value)) for value in values)
+    first.save(path, "TIFF", save_all=True, append_images=others)
+
+
+@pytest.mark.parametrize(("write", "suffix"), [(edf_of, ".edf"), (tiff_of, ".tif")])
+def test_a_file_with_several_images_gives_all_of_them_in_order(tmp_path: Path, write: Any, suffix: str) -> None:
+    write(tmp_path / f"b{suffix}", 4)
+    write(tmp_path / f"a{suffix}", 1, 2, 3)
+    write(tmp_path / f"c{suffix}", 5, 6)
+    series = some(tmp_path)
+    assert [float(series.load(number)[3, 3]) for number in range(series.count)] == [1, 2, 3, 4, 5, 6]
+
+
+def test_of_an_edf_cut_short_the_images_before_its_end_are_read(tmp_path: Path) -> None:
+    edf_of(tmp_path / "a.edf", 1, 2, 3)
+    content = (tmp_path / "a.edf").read_bytes()
+    (tmp_path / "a.edf").write_bytes(content[:-100])
+    series = some(tmp_path)
+    assert [float(series.load(number)[3, 3]) for number in (0, 1)] == [1, 2]
+    with pytest.raises(CatalogError, match="damaged or cut short"):
+        series.load(2)
+
+
+def test_a_thumbnail_in_a_tiff_is_no_image_of_the_series(tmp_path: Path) -> None:
+    small = Pillow.fromarray(np.zeros((5, 6), np.int32))
+    Pillow.fromarray(full(1)).save(tmp_path / "a.tif", "TIFF", save_all=True, append_images=[small])
+    assert some(tmp_path).count == 1
+
+
+def test_a_folder_of_thousands_is_not_opened_file_by_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiff_of(tmp_path / "a_00000.tif", 7)
+    for number in range(1, 2000):
+        os.link(tmp_path / "a_00000.tif", tmp_path / f"a_{number:05d}.tif")
+    opened: list[Path] = []
+    real = Path.open
+
+    def spied(path: Path, *args: Any, **kwargs: Any) -> Any:
+        opened.append(path)
+        return real(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", spied)
+    series = some(tmp_path)
+    assert series.count == 2000
+    assert len(opened) <= 3
+
+
+def test_a_pilatus_says_from_which_count_on_a_pixel_is_saturated(tmp_path: Path) -> None:
+    header = "# Detector: PILATUS 100K\r\n# Count_cutoff 1048500 counts\r\n"
+    CbfImage(
+        data=full(3),
+        header={
+            "_array_data.header_convention": '"SLS/DECTRIS_1.1"',
+            "_array_data.header_contents": f"\r\n;\r\n{header};\r\n",
+        },
+    ).write(str(tmp_path / "a.cbf"))
+    assert some(tmp_path).cutoff == 1048500
+    (tmp_path / "plain").mkdir()
+    CbfImage(data=full(3)).write(str(tmp_path / "plain" / "a.cbf"))
+    assert some(tmp_path / "plain").cutoff is None
+
+
+@pytest.mark.parametrize("name", ["detectorSpecific/countrate_correction_count_cutoff", "saturation_value"])
+def test_an_eiger_s_master_says_from_which_count_on_a_pixel_is_saturated(tmp_path: Path, name: str) -> None:
+    eiger(tmp_path, 2)
+    assert some(tmp_path).cutoff is None
+    with h5py.File(tmp_path / "scan_master.h5", "a") as master:
+        master[f"entry/instrument/detector/{name}"] = np.uint32(199_868)
+    assert some(tmp_path).cutoff == 199_868
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_master_that_lies_beside_its_scan_gives_its_own_images(tmp_path: Path, links: bool) -> None:
+    eiger(tmp_path, 3, 2, links=links)
+    with h5py.File(tmp_path / "scan1_data_000001.h5", "w") as other:
+        other["entry/data/data"] = np.full((4, 20, 30), 99, np.uint32)
+    around = Surroundings(boundary=tmp_path, timezone=ZoneInfo("UTC"))
+    series = frames_of_master(tmp_path / "scan_master.h5", around)
+    assert series is not None
+    assert (series.detector, series.count) == ("eiger", 5)
+    assert [float(series.load(n)[1, 1]) for n in range(5)] == [0, 1, 2, 3, 4]
+    assert frames_of_master(tmp_path / "missing_master.h5", around) is None
+
+
+def test_a_master_that_is_a_link_out_of_the_beamtime_gives_no_images(tmp_path: Path) -> None:
+    eiger(tmp_path, 2)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "scan_master.h5").symlink_to(tmp_path / "scan_master.h5")
+    around = Surroundings(boundary=tmp_path / "mine", timezone=ZoneInfo("UTC"))
+    assert frames_of_master(tmp_path / "mine" / "scan_master.h5", around) is None
+
+
+@pytest.mark.parametrize(
+    "line", [b"Dim_1 = 999999 ;\nDim_2 = 999999 ;\n", b"Dim_1 = 10 ;\nDim_2 = 20 ;\nSize = 99999999999 ;\n"]
+)
+def test_an_edf_that_says_it_is_enormous_is_not_given_the_memory(tmp_path: Path, line: bytes) -> None:
+    head = b"{\nHeaderID = EH:000001:000000:000000 ;\nByteOrder = LowByteFirst ;\nDataType = SignedInteger ;\n"
+    (tmp_path / "a.edf").write_bytes((head + line).ljust(510) + b"}\n" + bytes(800))
+    with pytest.raises(CatalogError, match=r"damaged"):
+        some(tmp_path).load(0)
+
+
+def test_a_cbf_that_promises_more_pixels_than_it_has_bytes_is_not_given_the_memory(tmp_path: Path) -> None:
+    CbfImage(data=full(3)).write(str(tmp_path / "a.cbf"))
+    content = (tmp_path / "a.cbf").read_bytes()
+    (tmp_path / "a.cbf").write_bytes(content.replace(b"Second-Dimension: 20", b"Second-Dimension: 80"))
+    with pytest.raises(CatalogError, match=r"damaged"):
+        some(tmp_path).load(0)
+
+
+def test_images_that_lie_loose_beside_their_scan_are_read_in_order(tmp_path: Path) -> None:
+    for number in (2, 1):
+        TifImage(data=full(number)).write(str(tmp_path / f"scan_{number}.tif"))
+    CbfImage(data=full(9)).write(str(tmp_path / "scan_1.cbf"))
+    around = Surroundings(boundary=tmp_path, timezone=ZoneInfo("UTC"))
+    series = frames_of_files([tmp_path / name for name in ("scan_2.tif", "scan_1.cbf", "scan_1.tif")], "cam", around)
+    assert series is not None
+    assert [float(series.load(number)[3, 3]) for number in range(series.count)] == [1, 2]
+    assert frames_of_files([tmp_path / "notes.txt"], "cam", around) is None
+
+
+def test_a_cbf_whose_checksum_does_not_fit_is_damaged(tmp_path: Path) -> None:
+    CbfImage(data=full(3)).write(str(tmp_path / "a.cbf"))
+    content = bytearray((tmp_path / "a.cbf").read_bytes())
+    assert b"Content-MD5" in content
+    assert some(tmp_path).load(0)[3, 3] == 3
+    content[content.index(b"\x0c\x1a\x04\xd5") + 4 + 300] += 1
+    (tmp_path / "a.cbf").write_bytes(content)
+    with pytest.raises(CatalogError, match=r"a.cbf: the image is damaged or cut short"):
+        some(tmp_path).load(0)

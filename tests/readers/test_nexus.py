@@ -1,5 +1,6 @@
 """NeXus and other HDF5 files give their entries, their default plots and what else was recorded."""
 
+import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,10 +11,12 @@ import h5py
 import numpy as np
 import pytest
 
+from catalog_builder.commands import parse
 from catalog_builder.errors import CatalogError
-from catalog_builder.readers import Surroundings
+from catalog_builder.readers import Surroundings, links
+from catalog_builder.readers.links import Inside
 from catalog_builder.readers.nexus import READER
-from catalog_builder.signals import Reading
+from catalog_builder.signals import Reading, choose
 
 
 def group(parent: Any, name: str, kind: str, **attributes: Any) -> Any:
@@ -291,3 +294,268 @@ def test_a_file_somebody_is_writing_is_read_as_running(tmp_path: Path) -> None:
     (scan,) = READER.read(tmp_path / "growing.nxs", surroundings)
     assert table(scan) == {"counts": [1, 2]}
     assert scan.state == "running"
+
+
+def first_frame(tmp_path: Path, write: Callable[[Any], None]) -> tuple[Any, float | None, tuple[str, ...]]:
+    path = tmp_path / "frames.nxs"
+    with h5py.File(path, "w") as file:
+        write(file)
+    readings = READER.read(path, Surroundings(boundary=tmp_path, timezone=ZoneInfo("UTC")))
+    reading = next(readings)
+    (frames,) = reading.frames
+    return frames.load(0), frames.cutoff, tuple(problem.what for problem in reading.problems)
+
+
+@pytest.mark.parametrize("place", ["pixel_mask", "detectorSpecific/pixel_mask"])
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_detectors_own_mask_and_saturation_go_with_its_images(tmp_path: Path, place: str, linked: bool) -> None:
+    mask = np.zeros((20, 24), np.uint32)
+    mask[3, 4], mask[5, 6] = 1, 1 << 31
+
+    def write(file: Any) -> None:
+        entry = group(file, "entry", "NXentry")
+        detector = group(group(entry, "instrument", "NXinstrument"), "detector", "NXdetector")
+        detector[place] = mask if place == "detectorSpecific/pixel_mask" else mask[None]
+        detector["detectorSpecific/countrate_correction_count_cutoff"] = 4000
+        stack = np.full((2, 20, 24), 7, np.uint16)
+        stack[0, 0, :2] = (4000, 65535)
+        if linked:
+            group(entry, "data", "NXdata")["data_000001"] = stack
+        else:
+            detector["data"] = stack
+
+    image, cutoff, problems = first_frame(tmp_path, write)
+    assert np.argwhere(np.isnan(image)).tolist() == [[0, 1], [3, 4], [5, 6]]
+    assert image[0, 0] == cutoff == 4000
+    assert problems == ()
+
+
+def test_a_mask_of_another_shape_is_named_and_not_used(tmp_path: Path) -> None:
+    def write(file: Any) -> None:
+        detector = group(group(file, "entry", "NXentry"), "lambda", "NXdetector", pixel="x")
+        detector["data"], detector["pixel_mask"] = np.zeros((2, 20, 24)), np.ones((24, 20), np.uint8)
+        detector["saturation_value"] = [4095]
+
+    image, cutoff, problems = first_frame(tmp_path, write)
+    assert not np.isnan(image).any()
+    assert cutoff == 4095
+    assert problems == ("the pixel mask is not of its images' shape, and is not used",)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "bad", "more"),
+    [
+        ("i4", -1, {}),
+        ("i8", 2**32 - 1, {}),
+        ("u8", 2**32 - 1, {}),
+        ("f4", float(2**32), {}),
+        ("f8", 2.0**32 - 1, {}),
+        ("f8", np.inf, {}),
+        ("u4", 2**32 - 1, {}),
+        ("u4", 65535, {"bit_depth_image": 16}),
+        ("i4", -6, {"underload_value": -5}),
+    ],
+)
+def test_marks_of_bad_pixels_are_nan_whatever_the_type(tmp_path: Path, dtype: str, bad: float, more: Any) -> None:
+    def write(file: Any) -> None:
+        detector = group(group(file, "entry", "NXentry"), "eiger", "NXdetector")
+        stack = np.full((1, 20, 20), -5 if "underload_value" in more else 65534, dtype)
+        stack[0, 2, 3] = bad
+        detector["data"] = stack
+        for name, value in more.items():
+            detector[name] = value
+
+    image, _, _ = first_frame(tmp_path, write)
+    assert np.argwhere(np.isnan(image)).tolist() == [[2, 3]]
+
+
+def test_of_a_scan_whose_images_are_lost_it_is_said_where_they_are(tmp_path: Path) -> None:
+    def write(file: Any) -> None:
+        entry = group(file, "entry", "NXentry")
+        data = group(entry, "data", "NXdata", signal="data", axes="omega")
+        data["data"] = h5py.ExternalLink("lost.h5", "/data")
+        field(data, "omega", np.arange(6.0))
+        turns = group(group(entry, "sample", "NXsample"), "transformations", "NXtransformations")
+        field(turns, "omega_end", np.arange(6.0) + 0.1)
+
+    (scan,) = read(tmp_path, write)
+    assert list(table(scan)) == ["omega"]
+    assert choose(scan, parse("")).signals == ()
+    assert choose(scan, parse("")).reason == "data/data: the link leads to lost.h5, which is not there"
+
+
+def test_where_images_are_lost_the_sums_of_their_rois_are_drawn_over_the_positioner(tmp_path: Path) -> None:
+    def write(file: Any) -> None:
+        data = group(group(file, "entry1", "NXentry"), "roi1", "NXdata")
+        for name in ("roi1_maxval", "roi1_maxx", "roi1_maxy", "roi1_sum"):
+            field(data, name, np.arange(6.0))
+        field(data, "eta", np.arange(6.0), axis="1", primary="1")
+        data["data"] = h5py.ExternalLink("lost.h5", "/data")
+
+    (scan,) = read(tmp_path, write)
+    assert (choose(scan, parse("")).signals, choose(scan, parse("")).axes) == (("roi1_sum",), ("eta",))
+
+
+def test_a_mesh_is_drawn_over_the_read_backs_its_signal_names(tmp_path: Path) -> None:
+    def write(file: Any) -> None:
+        data = group(group(file, "entry", "NXentry"), "mic", "NXdata", signal="total", axes=["y_value", "x_value"])
+        data.attrs["x_value_indices"] = data.attrs["y_value_indices"] = [0, 1]
+        field(data, "total", np.arange(6.0).reshape(2, 3))
+        field(data, "x_value", [[0.0, 1.1, 2.0], [0.1, 1.0, 2.1]], units="mm")
+        field(data, "y_value", [[0.0, 0.1, 0.0], [1.0, 1.1, 1.0]])
+
+    (scan,) = read(tmp_path, write)
+    assert scan.map is None
+    assert (scan.signal, scan.axes) == ("total", ("x_value", "y_value"))
+    assert table(scan)["x_value"] == [0.0, 1.1, 2.0, 0.1, 1.0, 2.1]
+    assert scan.units == {"x_value": "mm"}
+    assert scan.problems == ()
+
+
+def test_auxiliary_signals_come_behind_the_signal(tmp_path: Path) -> None:
+    def write(file: Any) -> None:
+        data = group(group(file, "entry", "NXentry"), "data", "NXdata", signal="z", axes="om")
+        data.attrs["auxiliary_signals"] = ["y", "x"]
+        for name in ("a", "om", "x", "y", "z"):
+            field(data, name, np.arange(5.0) + ord(name[0]))
+
+    (scan,) = read(tmp_path, write)
+    assert list(table(scan)) == ["om", "z", "x", "y", "a"]
+
+
+def test_rows_of_channels_are_spectra(tmp_path: Path) -> None:
+    def write(file: Any) -> None:
+        entry = group(file, "entry", "NXentry")
+        field(group(group(entry, "instrument", "NXinstrument"), "mca", "NXdetector"), "data", [[1, 2, 3], [4, 5, 6]])
+
+    (scan,) = read(tmp_path, write)
+    assert [(s.detector, s.values.tolist()) for s in scan.spectra] == [("mca", [[1, 2, 3], [4, 5, 6]])]
+
+
+def test_a_column_twice_under_one_name_is_listed_once_and_what_a_writer_counts_is_none(tmp_path: Path) -> None:
+    def write(file: Any) -> None:
+        entry = group(file, "entry", "NXentry")
+        for place in ("one", "two"):
+            field(group(entry, place, "NXcollection"), "ct01", np.arange(9.0))
+        field(group(entry, "det", "NXdetector"), "sequence_number", np.arange(9))
+        field(group(entry, "other", "NXcollection"), "ct01", np.arange(9.0) + 1)
+
+    (scan,) = read(tmp_path, write)
+    assert list(table(scan)) == ["ct01", "other_ct01"]
+
+
+def test_chunks_that_inflate_short_are_a_problem_and_no_values(tmp_path: Path) -> None:
+    def write(file: Any) -> None:
+        entry = group(file, "entry", "NXentry")
+        data = group(entry, "data", "NXdata", signal="counts")
+        counts = data.create_dataset("counts", shape=(900,), dtype="f8", chunks=(900,), compression="gzip")
+        counts.id.write_direct_chunk((0,), zlib.compress(bytes(16)))
+        detector = group(entry, "det", "NXdetector")
+        stack = detector.create_dataset("data", (2, 20, 20), "u2", chunks=(1, 20, 20), compression="gzip")
+        stack.id.write_direct_chunk((0, 0, 0), zlib.compress(bytes(16)))
+
+    path = tmp_path / "short.nxs"
+    with h5py.File(path, "w") as file:
+        write(file)
+    readings = READER.read(path, Surroundings(boundary=tmp_path, timezone=ZoneInfo("UTC")))
+    scan = next(readings)
+    assert "counts" not in table(scan)
+    assert ("short.nxs:/entry/data/counts", True) in [(p.where, "stored shorter" in p.what) for p in scan.problems]
+    with pytest.raises(CatalogError, match="det: image 0 cannot be read: its chunks are stored shorter"):
+        scan.frames[0].load(0)
+
+
+def test_a_heap_without_end_is_refused_before_hdf5_goes_round_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "heap.nxs"
+    with h5py.File(path, "w") as file:
+        group(file, "entry", "NXentry")["title"] = "a scan"
+    content = bytearray(path.read_bytes())
+    at = content.index(b"GCOL")
+    content[at + 16 : at + 48] = bytes(32)
+    path.write_bytes(content)
+    with pytest.raises(CatalogError, match=r"heap\.nxs: is damaged: a heap in which its texts are kept has no end"):
+        list(READER.read(path, Surroundings(boundary=tmp_path, timezone=ZoneInfo("UTC"))))
+
+
+def test_soleils_scan_data_are_named_by_what_the_file_calls_them(tmp_path: Path) -> None:
+    def write(file: Any) -> None:
+        data = group(group(file, "run_00012", "NXentry"), "scan_data", "NXdata")
+        field(data, "actuator_1_1", np.arange(6.0), long_name="i14-c-cx1/ex/delta/position", units="deg", axis=1)
+        field(data, "data_01", np.arange(6.0) ** 2, long_name="i14-c-cx1/dt/counter", alias="xbpm", signal=1)
+        field(data, "data_02", np.arange(6.0) * 3, long_name="i14-c-cx1/dt/mon")
+
+    (scan,) = read(tmp_path, write)
+    assert list(table(scan)) == ["i14-c-cx1/ex/delta/position", "xbpm", "i14-c-cx1/dt/mon"]
+    assert (scan.signal, scan.axes) == ("xbpm", ("i14-c-cx1/ex/delta/position",))
+    assert scan.units == {"i14-c-cx1/ex/delta/position": "deg"}
+
+
+def test_what_nexdatas_writes_of_a_scan_is_found(tmp_path: Path) -> None:
+    def write(file: Any) -> None:
+        entry = group(file, "scan", "NXentry")
+        field(entry, "program_name", "NexDaTaS", scan_command="ascan om 0 1 4 0.1", npoints=5)
+        field(entry, "experiment_identifier", "11019003")
+        field(group(entry, "user", "NXuser"), "name", "M. Curie")
+        field(group(entry, "sample", "NXsample"), "name", "DPPC")
+        collection = group(group(entry, "instrument", "NXinstrument"), "collection", "NXcollection")
+        field(collection, "om", np.linspace(0, 1, 5), units="deg")
+        field(collection, "exp_c01", np.arange(5.0))
+        field(collection, "chi", 45.5, units="deg")
+        data = group(entry, "data", "NXdata")
+        data["om"], data["exp_c01"] = collection["om"], collection["exp_c01"]
+
+    (scan,) = read(tmp_path, write)
+    assert (scan.command, scan.user, scan.sample) == ("ascan om 0 1 4 0.1", "M. Curie", "DPPC")
+    assert scan.parameters["experiment_identifier"] == "11019003"
+    assert sorted(table(scan)) == ["exp_c01", "om"]
+    assert scan.positioners == {"chi": 45.5}
+    assert scan.units == {"om": "deg", "chi": "deg"}
+
+
+def test_a_text_of_many_megabytes_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(file: Any) -> None:
+        entry = group(file, "entry", "NXentry")
+        entry["title"] = "x" * (1 << 20)
+        entry.create_dataset("note", data=["y" * (1 << 20)], maxshape=(None,))
+        entry["program"] = "short"
+
+    seen = []
+    inside_read = Inside.read
+
+    def told(self: Inside, field: Any, *region: Any, **more: Any) -> Any:
+        seen.append(field.name)
+        return inside_read(self, field, *region, **more)
+
+    monkeypatch.setattr(Inside, "read", told)
+    (scan,) = read(tmp_path, write)
+    assert scan.title is None
+    assert scan.parameters == {"program": "short"}
+    assert set(seen) == {"/entry/program"}
+
+
+def test_of_a_file_with_too_many_objects_the_first_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(links, "_MOST_OBJECTS", 100)
+
+    def write(file: Any) -> None:
+        entry = group(file, "entry", "NXentry")
+        for number in range(150):
+            entry[f"c/{number:03d}"] = float(number)
+
+    (scan,) = read(tmp_path, write)
+    assert len(scan.positioners) == 99
+    assert [p.what for p in scan.problems] == ["there are more than 100 objects; the rest was not looked at"]
+
+
+def test_an_absurd_shape_is_a_problem_that_names_the_field(tmp_path: Path) -> None:
+    def write(file: Any) -> None:
+        data = group(group(file, "entry", "NXentry"), "data", "NXdata", signal="counts")
+        counts = data.create_dataset("counts", shape=(1 << 40,), dtype="f8", chunks=(1 << 10,), compression="gzip")
+        counts[0] = 1
+
+    (scan,) = read(tmp_path, write)
+    assert [(p.where, p.what) for p in scan.problems] == [
+        (
+            "scan_00001.nxs:/entry/data/counts",
+            f"the default plot cannot be read: it has {1 << 40} values, too many for a curve or a map, and is not read",
+        )
+    ]

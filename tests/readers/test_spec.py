@@ -1,17 +1,26 @@
 """A SPEC file gives every scan it holds, broken ones included."""
 
+import bz2
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from silx.io.specfile import SpecFile
 
 from catalog_builder.errors import CatalogError
-from catalog_builder.readers import Surroundings
+from catalog_builder.readers import ResumingReader, Surroundings, inflate, spec, specmca
 from catalog_builder.readers.spec import READER
 from catalog_builder.signals import Reading
+
+NAN = float("nan")
 
 HEADER = """#F align.spec
 #E 1288809574
@@ -40,6 +49,11 @@ def read(tmp_path: Path, content: str | bytes, name: str = "align.spec") -> list
     path = tmp_path / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return list(READER.read(path, Surroundings(boundary=tmp_path, timezone=ZoneInfo("Europe/Berlin"))))
+
+
+def resumed(path: Path, bookmark: str) -> list[Reading] | None:
+    found = READER.resume(path, Surroundings(boundary=path.parent, timezone=ZoneInfo("Europe/Berlin")), bookmark)
+    return None if found is None else list(found)
 
 
 def table(reading: Reading) -> dict[str, list[float]]:
@@ -169,15 +183,83 @@ def test_of_unequal_names_and_positions_no_value_is_given_to_a_wrong_name(tmp_pa
     assert [p.what for p in more.problems] == ["#P0 has 4 values, but #O0 has 3 names"]
 
 
+def test_a_name_with_two_blanks_in_it_gives_no_value_to_a_wrong_name(tmp_path: Path) -> None:
+    names = "#O0 Mono  piz  b  c  d  e  f  g  h\n#O1 x\n"
+    (scan,) = read(tmp_path, HEADER + SCAN.replace("#P0 10 20 -0.5", f"{names}#P0 1 2 3 4 5 6 7 8\n#P1 9"))
+    assert scan.positioners == {"x": 9.0}
+    assert [p.what for p in scan.problems] == ["#P0 has 8 values, but #O0 has 9 names"]
+
+
 def test_positions_nobody_names_are_one_problem(tmp_path: Path) -> None:
     (scan,) = read(tmp_path, SCAN.replace("#P0 10 20 -0.5", "#P0 10 20 -0.5\n#P1 5 6"))
     assert [p.what for p in scan.problems] == ["the positions of #P have no names, there is no #O line"]
 
 
-def test_spectra_are_counted_and_left_alone(tmp_path: Path) -> None:
-    (scan,) = read(tmp_path, SCAN.replace("1.5 101.5", "@A 1 2 3\\\n 4 5 6\n1.5 101.5"))
-    assert table(scan)["Theta"] == [1, 1.5, 2]
-    assert scan.parameters["mca_spectra"] == 1.0
+MCA = """
+#S 5  ascan  x 0 1  1 1
+#@MCA %16C
+#@CHANN 4 10 13 1
+#@CALIB 1 2 0.5
+#N 2
+#L x  c
+@A 1 2\\
+ 3 4
+0 5
+@A 5 6 7 8
+1 6
+"""
+
+
+def test_a_point_s_spectrum_is_a_row_and_the_calibration_gives_its_energies(tmp_path: Path) -> None:
+    (scan,) = read(tmp_path, HEADER + MCA)
+    (spectra,) = scan.spectra
+    assert (spectra.detector, spectra.values.tolist()) == ("mca", [[1, 2, 3, 4], [5, 6, 7, 8]])
+    assert spectra.energy is not None
+    assert spectra.energy.values.tolist() == [1 + 2 * n + 0.5 * n**2 for n in (10, 11, 12, 13)]
+    assert table(scan) == {"x": [0, 1], "c": [5, 6]}
+    assert scan.parameters["mca_spectra"] == 2.0
+    assert scan.problems == ()
+    (plain,) = read(tmp_path, HEADER + MCA.replace("#@CALIB 1 2 0.5", "#@CALIB 0 1 0"))
+    assert plain.spectra[0].energy is None
+
+
+def test_several_analysers_take_turns_or_have_their_own_letters(tmp_path: Path) -> None:
+    turns = "#@MCADEV 1\n#@CALIB 0 2 0\n#@MCADEV 2\n#@CALIB 0 3 0\n"
+    content = HEADER + MCA.replace("#@MCA %16C\n#@CHANN 4 10 13 1\n#@CALIB 1 2 0.5\n", turns)
+    (scan,) = read(tmp_path, content)
+    found = [(s.detector, s.values.tolist(), s.energy.values.tolist() if s.energy else None) for s in scan.spectra]
+    assert found == [("mca 1", [[1, 2, 3, 4]], [0, 2, 4, 6]), ("mca 2", [[5, 6, 7, 8]], [0, 3, 6, 9])]
+    (scan,) = read(tmp_path, HEADER + MCA.replace("@A 1", "@A1 1").replace("@A 5", "@A2 5"))
+    assert [(s.detector, s.values.tolist()) for s in scan.spectra] == [
+        ("mca A1", [[1, 2, 3, 4]]),
+        ("mca A2", [[5, 6, 7, 8]]),
+    ]
+
+
+def test_a_spectrum_cut_short_is_filled_and_a_word_in_it_is_named(tmp_path: Path) -> None:
+    (scan,) = read(tmp_path, HEADER + MCA.replace("5 6 7 8", "5 x6") + "@A 7 7 7 7\n")
+    assert np.array_equal(
+        scan.spectra[0].values, np.array([[1, 2, 3, 4], [5, NAN, NAN, NAN], [7, 7, 7, 7]]), equal_nan=True
+    )
+    assert [(p.where, p.what) for p in scan.problems] == [
+        ("align.spec:17", "'x6' in a spectrum is no number"),
+        ("align.spec:8", "1 of 3 spectra of mca have other than 4 channels"),
+    ]
+
+
+def test_a_spectrum_that_goes_on_ends_before_the_next_scan(tmp_path: Path) -> None:
+    first, second = read(tmp_path, HEADER + MCA.replace("5 6 7 8\n1 6", "5 6 7 8\\") + SCAN)
+    assert first.spectra[0].values.tolist() == [[1, 2, 3, 4], [5, 6, 7, 8]]
+    assert (second.measurement, table(second)["Theta"]) == ("1.1", [1, 1.5, 2])
+
+
+def test_of_too_many_spectra_every_second_point_s_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(specmca, "MOST_VALUES", 24)
+    points = "".join(f"@A {n} {n}\n@A -{n} -{n}\n{n} 0\n" for n in range(20))
+    (scan,) = read(tmp_path, f"#S 1 ascan x 0 19 19 1\n#@MCADEV 1\n#@MCADEV 2\n#L x  c\n{points}")
+    assert [s.values[:, 0].tolist() for s in scan.spectra] == [[0, 4, 8, 12, 16], [0, -4, -8, -12, -16]]
+    assert [p.what for p in scan.problems] == ["of 40 spectra every 4th of each analyser is kept"]
+    assert len(table(scan)["x"]) == 20
 
 
 def test_site_values_are_kept_with_their_names(tmp_path: Path) -> None:
@@ -228,3 +310,158 @@ def test_whole_scans_read_as_silx_reads_them(tmp_path: Path) -> None:
         assert list(table(scan)) == theirs.labels
         assert np.array_equal(np.array([c.values for c in scan.columns]), theirs.data)
     file.close()
+
+
+PACK: list[Callable[[bytes], bytes]] = [gzip.compress, bz2.compress]
+MANY = HEADER + "".join(SCAN.replace("#S 1 ", f"#S {n} ").replace("50 7", f"5{n} 7") for n in range(1, 400))
+
+
+@pytest.mark.parametrize("pack", PACK)
+def test_a_compressed_file_gives_the_same_scans_and_no_bookmark(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    plain = read(tmp_path, HEADER + SCAN + MCA)
+    packed = read(tmp_path, pack((HEADER + SCAN).encode()) + pack(MCA.encode()))
+    assert [scan.bookmark for scan in packed] == [None, None]
+    assert same_but_bookmarks(plain, packed)
+    assert READER.recognises(inflate.first_bytes(tmp_path / "align.spec"))
+
+
+def test_a_compressed_file_of_another_kind_is_not_recognised(tmp_path: Path) -> None:
+    (tmp_path / "x.gz").write_bytes(gzip.compress(b"1.0 2.0\n" * 99))
+    assert not READER.recognises((tmp_path / "x.gz").read_bytes()[:4096])
+    assert READER.recognises(gzip.compress((HEADER + SCAN).encode())[:4096])
+    for content in (gzip.compress(b"1.0 2.0\n"), b"\x1f\x8b", b"BZh", b"BZh91AY&SY", gzip.compress(b"")):
+        with pytest.raises(CatalogError, match=r"align\.spec: has no #S or #F line"):
+            read(tmp_path, content)
+
+
+@pytest.mark.parametrize("pack", PACK)
+@pytest.mark.parametrize("part", [0.3, 0.6, 0.99])
+def test_a_cut_archive_gives_the_scans_before_and_a_problem(
+    tmp_path: Path, pack: Callable[[bytes], bytes], part: float
+) -> None:
+    whole = read(tmp_path, MANY)
+    packed = b"".join(pack(MANY[start : start + 9000].encode()) for start in range(0, len(MANY), 9000))
+    scans = read(tmp_path, packed[: int(len(packed) * part)])
+    assert len(scans) > part * len(whole) - 60
+    assert same_but_bookmarks(scans[:-1], whole[: len(scans) - 1])
+    assert scans[-1].problems[0].what == "the archive ends too early; what stands behind is missing"
+
+
+def test_a_file_that_inflates_beyond_measure_is_not_read_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bomb = gzip.compress((HEADER + SCAN).encode() + b"0 0 0 0\n" * 500_000)
+    monkeypatch.setattr(inflate, "_HARMLESS", 100_000)
+    (scan,) = read(tmp_path, bomb)
+    assert (
+        scan.problems[0].what == "the archive inflates to more than 250 times its size; what stands behind is missing"
+    )
+    monkeypatch.setattr(inflate, "MOST_BYTES", 1 << 20)
+    monkeypatch.setattr(inflate, "_HARMLESS", 1 << 30)
+    (scan,) = read(tmp_path, bomb)
+    assert scan.problems[0].what == "the archive inflates to more than 1 MiB; what stands behind is missing"
+
+
+def same(one: object, other: object) -> bool:
+    """Tell whether two readings, or parts of them, say the same, NaN for NaN."""
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        return np.array_equal(one, other, equal_nan=True)
+    if isinstance(one, tuple | list) and isinstance(other, tuple | list):
+        return len(one) == len(other) and all(map(same, one, other))
+    if hasattr(one, "__dataclass_fields__") and type(one) is type(other):
+        return all(same(getattr(one, f.name), getattr(other, f.name)) for f in fields(one))  # type: ignore[arg-type]
+    return one == other
+
+
+def same_but_bookmarks(one: list[Reading], other: list[Reading]) -> bool:
+    return same([replace(r, bookmark=None) for r in one], [replace(r, bookmark=None) for r in other])
+
+
+AGAIN = HEADER.replace("Two Theta  Theta", "A  B").replace("#E", "#C none\n#E")
+GROWING = "\n#S\n".join([HEADER + SCAN + SCAN, AGAIN + MCA + SCAN, "#E 5\n#O0 x\n" + SCAN])
+
+
+def test_the_reader_goes_on_in_files_that_grew() -> None:
+    assert isinstance(READER, ResumingReader)
+
+
+def test_from_each_bookmark_on_the_same_is_read_as_from_the_beginning(tmp_path: Path) -> None:
+    scans = read(tmp_path, GROWING)
+    assert [scan.measurement for scan in scans] == ["1.1", "1.2", "5.1", "1.3", "1.4"]
+    for place, scan in enumerate(scans):
+        assert scan.bookmark is not None
+        assert same(resumed(tmp_path / "align.spec", scan.bookmark), scans[place:])
+
+
+def grown(tmp_path: Path, cuts: list[int]) -> Iterator[tuple[list[Reading] | None, list[Reading], int]]:
+    """Let a file grow from cut to cut; gives what is read on from the last scan, the whole, and that scan's place."""
+    before: list[Reading] = []
+    for end in sorted(cuts):
+        path = tmp_path / "align.spec"
+        path.write_text(GROWING[:end])
+        bookmark = before[-1].bookmark if before else None
+        found = resumed(path, bookmark) if bookmark else None
+        try:
+            whole = read(tmp_path, GROWING[:end])
+        except CatalogError:
+            whole = []
+        if bookmark:
+            yield found, whole, len(before) - 1
+        before = whole
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(cuts=st.lists(st.integers(0, len(GROWING)), min_size=2, max_size=8, unique=True))
+def test_however_a_file_grew_the_last_scan_and_those_behind_it_are_as_if_read_afresh(
+    tmp_path: Path, cuts: list[int]
+) -> None:
+    for found, whole, place in grown(tmp_path, cuts):
+        assert found is not None
+        assert same(found, whole[place:])
+
+
+def test_a_bookmark_fits_no_file_that_was_cut_or_written_anew(tmp_path: Path) -> None:
+    path = tmp_path / "align.spec"
+    bookmark = read(tmp_path, GROWING)[2].bookmark
+    assert bookmark is not None
+    at = json.loads(bookmark)["at"]
+    for content in (
+        GROWING[:at],
+        GROWING.replace("someone", "anybody"),
+        GROWING[: at - 1] + " " + GROWING[at:],
+        GROWING[:at] + "#C" + GROWING[at + 2 :],
+        "",
+    ):
+        path.write_text(content)
+        assert resumed(path, bookmark) is None
+    path.write_text(GROWING)
+    for broken in ("", "{}", "[]", "1", bookmark[:-3], bookmark.replace('"at":', '"at":"x","b":'), '{"at": -1}'):
+        assert resumed(path, broken) is None
+    assert resumed(path, bookmark) is not None
+    with pytest.raises(CatalogError, match="missing: cannot be read"):
+        resumed(tmp_path / "missing", bookmark)
+
+
+def test_of_a_long_file_only_the_header_and_what_stands_behind_the_bookmark_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bookmark = read(tmp_path, MANY)[-1].bookmark
+    assert bookmark is not None
+    assert len(bookmark) < 250
+    lines = []
+    taken = spec._Lines.__iter__
+
+    def counted(self: spec._Lines) -> Iterator[tuple[int, str]]:
+        for line in taken(self):
+            lines.append(line)
+            yield line
+
+    monkeypatch.setattr(spec._Lines, "__iter__", counted)
+    found = resumed(tmp_path / "align.spec", bookmark)
+    assert found is not None
+    assert [scan.measurement for scan in found] == ["399.1"]
+    assert len(lines) < 30
+
+
+def test_scan_numbers_in_too_wild_an_order_make_no_bookmark(tmp_path: Path) -> None:
+    scans = read(tmp_path, "".join(f"#S {1000 - n}\n" for n in range(600)))
+    assert [scan.bookmark is None for scan in scans] == [n > 500 for n in range(600)]
+    assert read(tmp_path, "#S\n#S 1\n")[0].bookmark is None  # the problem before it belongs to the first scan

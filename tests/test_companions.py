@@ -1,0 +1,133 @@
+"""What lies beside a scan's file ends in its record: frames, spectra, an ingest's sidecars; growing files."""
+
+import base64
+import io
+import json
+from pathlib import Path
+
+import fabio
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from catalog_builder.build import build
+from catalog_builder.places import Places
+from catalog_builder.readers.spec import SpecReader
+from catalog_builder.records import Scan
+from catalog_builder.recordstore import RecordStore
+from catalog_builder.report import PlainReporter
+
+from .conftest import Site, fio
+
+SPECTRUM = "!\n%c\n File_name = {stem}\n%p\n SAMPLE_TIME = 1\n%d\n Col 1 {stem}_EXP_MCA01  FLOAT\n{rows}"
+
+
+def record(site: Site, key: str) -> Scan:
+    build(site.settings, PlainReporter())
+    return RecordStore(Places(site.settings.catalogue)).scan(key)
+
+
+def cbf(path: Path, value: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = np.full((20, 30), 1, np.int32)
+    image[3, 4] = value
+    fabio.cbfimage.CbfImage(data=image).write(str(path))
+
+
+def kinds(scan: Scan) -> list[str]:
+    return [preview.kind for preview in scan.previews]
+
+
+def test_frames_beside_a_scan_or_in_its_folder_are_drawn(site: Site) -> None:
+    raw = site.beamtime("11")
+    site.write(raw / "gk_00001.fio", fio())
+    cbf(raw / "gk_00001.cbf", 500)
+    site.write(raw / "gk_00002.fio", fio())
+    cbf(raw / "gk_00002" / "p100k" / "gk_00002_00001.cbf", 500)
+    assert kinds(record(site, "scan:11/gk_00001")) == ["curve", "frame"]
+    assert "p100k" in record(site, "scan:11/gk_00002").detectors
+
+
+def test_spectra_of_each_point_are_drawn_as_one(site: Site) -> None:
+    raw = site.beamtime("11")
+    site.write(raw / "gk_00001.fio", fio())
+    for point in (1, 2, 3):
+        stem, rows = f"gk_00001_mca_s{point}", "".join(f" {point * channel}\n" for channel in range(64))
+        site.write(raw / "gk_00001" / f"{stem}.fio", SPECTRUM.format(stem=stem.upper(), rows=rows))
+    scan = record(site, "scan:11/gk_00001")
+    assert kinds(scan) == ["curve", "spectra"]
+    assert RecordStore(Places(site.settings.catalogue)).scan_names("11") == ["gk_00001"]
+
+
+def sidecars(site: Site, raw: Path, stem: str) -> None:
+    out = io.BytesIO()
+    Pillow.new("RGB", (30, 20), (200, 30, 30)).save(out, "PNG")
+    address = "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()
+    site.write(raw / f"{stem}.attachment.json", json.dumps({"caption": "q map", "thumbnail": address}))
+    scientific = {"sample": {"temperature": {"value": {"value": 21.5, "unit": "°C"}}}, "accessGroups": ["everybody"]}
+    document = {"scientificMetadata": scientific, "description": "from the ingest", "accessGroups": ["everybody"]}
+    site.write(raw / f"{stem}.scan.json", json.dumps(document))
+
+
+def test_what_an_ingest_left_adds_metadata_and_a_preview_and_widens_no_access(site: Site) -> None:
+    site.configured(quantities={"temperature": {"from": ["sample.temperature"]}})
+    raw = site.beamtime("11")
+    site.write(raw / "gk_00001.fio", fio())
+    sidecars(site, raw, "gk_00001")
+    scan = record(site, "scan:11/gk_00001")
+    assert scan.parameters["sample.temperature"] == 21.5
+    assert scan.units["sample.temperature"] == "°C"
+    assert (scan.title, scan.sample) == ("from the ingest", "SrTiO3")
+    assert [(preview.kind, preview.caption) for preview in scan.previews][1:] == [("attached", "q map")]
+    beamtime = RecordStore(Places(site.settings.catalogue)).beamtime("11")
+    assert (beamtime.owner_groups, beamtime.access_groups) == ((), ())
+
+
+def test_a_damaged_sidecar_is_a_problem_of_its_scan_alone(site: Site) -> None:
+    raw = site.beamtime("11")
+    site.write(raw / "gk_00001.fio", fio())
+    site.write(raw / "gk_00001.scan.json", "Something{ wrong")
+    scan = record(site, "scan:11/gk_00001")
+    assert [problem.where for problem in scan.problems] == ["11/raw/gk_00001.scan.json"]
+    assert scan.previews
+
+
+SCAN = (
+    "\n#S {number} ascan th 0 1 2 1\n#D Sun Jan 01 00:00:01 2023\n#N 2\n#L Theta  Detector\n0 1\n0.5 {top}\n1 {last}\n"
+)
+HEAD = "#F align.dat\n#E 1672531200\n#D Sun Jan 01 00:00:00 2023\n"
+
+
+def grown(site: Site, path: Path, text: str) -> None:
+    with path.open("a") as stream:
+        stream.write(text)
+    build(site.settings, PlainReporter())
+
+
+def test_of_a_file_that_grew_the_scans_before_the_last_are_not_read_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = site.beamtime("11") / "align.dat"
+    site.write(path, HEAD + "".join(SCAN.format(number=n, top=n, last="x") for n in (1, 2, 3)))
+    build(site.settings, PlainReporter())
+    monkeypatch.setattr(SpecReader, "read", lambda *_: pytest.fail("the file was read from its beginning"))
+    grown(site, path, SCAN.format(number=2, top=50, last=4) + SCAN.format(number=4, top=60, last="x"))
+    store = RecordStore(Places(site.settings.catalogue))
+    names = [f"align.dat~{name}" for name in ("1.1", "2.1", "2.2", "3.1", "4.1")]
+    assert store.scan_names("11") == names
+    assert store.scan("scan:11/align.dat~2.2").channels[1].maximum == 50
+    problems = [problem.where for name in names for problem in store.scan(f"scan:11/{name}").problems]
+    summary = build(site.settings, PlainReporter())
+    assert summary.read == 0
+    assert [problem.where for problem in summary.problems] == problems
+    assert len(problems) == 4
+
+
+def test_a_file_that_was_rewritten_is_read_as_a_whole(site: Site) -> None:
+    path = site.beamtime("11") / "align.dat"
+    site.write(path, HEAD + "".join(SCAN.format(number=n, top=n, last=1) for n in (1, 2)))
+    build(site.settings, PlainReporter())
+    path.write_text(HEAD + "".join(SCAN.format(number=n, top=n + 5, last=1) for n in (7, 8, 9)))
+    store = RecordStore(Places(site.settings.catalogue))
+    build(site.settings, PlainReporter())
+    assert store.scan_names("11") == ["align.dat~7.1", "align.dat~8.1", "align.dat~9.1"]
