@@ -7,7 +7,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -48,6 +48,35 @@ MIGRATIONS: tuple[str, ...] = (
         key TEXT NOT NULL,
         added INTEGER NOT NULL,
         PRIMARY KEY (account, key)) WITHOUT ROWID;
+    """,
+    """
+    CREATE TABLE remark (
+        id INTEGER PRIMARY KEY,
+        batch INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        who TEXT NOT NULL,
+        via TEXT NOT NULL,
+        beamtime TEXT NOT NULL,
+        target TEXT NOT NULL,
+        field TEXT NOT NULL,
+        old TEXT NOT NULL,
+        new TEXT NOT NULL,
+        underlying TEXT NOT NULL,
+        reason TEXT,
+        undoes INTEGER REFERENCES remark (id));
+    CREATE INDEX remark_of_beamtime ON remark (beamtime, id);
+    CREATE INDEX remark_of_target ON remark (target, field, id);
+    CREATE INDEX remark_of_batch ON remark (batch);
+    CREATE TRIGGER remark_is_not_changed BEFORE UPDATE ON remark BEGIN
+        SELECT RAISE(ABORT, 'remarks are never changed');
+    END;
+    CREATE TRIGGER remark_is_not_removed BEFORE DELETE ON remark BEGIN
+        SELECT RAISE(ABORT, 'remarks are never removed');
+    END;
+    CREATE TRIGGER remark_is_not_replaced BEFORE INSERT ON remark
+        WHEN EXISTS (SELECT 1 FROM remark WHERE id = NEW.id) BEGIN
+        SELECT RAISE(ABORT, 'remarks are never replaced');
+    END;
     """,
 )
 """SQL that takes the schema from version i to i + 1; an entry is never changed once it has shipped."""
@@ -93,6 +122,24 @@ class Database:
             self._writer.close()
             while self._idle:
                 self._idle.pop().close()
+
+    def copy_to(self, path: Path) -> None:
+        """Write a whole and consistent copy into an empty file, whoever writes to the database meanwhile.
+
+        Raises CatalogError where what was copied is damaged.
+        """
+        with closing(_connection(path)) as copy:
+            with closing(_connection(self.path)) as source:
+                source.backup(copy)  # in one step, so of one moment
+            copy.execute("PRAGMA journal_mode=DELETE")  # one file, nothing beside it
+            found = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise CatalogError(f"the database is damaged ({found})", where=self.path, remedy="restore the last backup")
+
+    def become(self, other: Self) -> None:
+        """Take on all that another database holds, in one transaction: others see the old one or the new one."""
+        with self._lock, closing(_connection(other.path)) as source:
+            source.backup(self._writer)
 
     @property
     def version(self) -> int:

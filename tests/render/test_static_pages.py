@@ -246,7 +246,7 @@ def test_the_json_of_a_scan_holds_facts_effective_values_and_their_origin(render
     assert document["facts"]["command"]["points"] == 51
     assert document["effective"]["sample"] == "word"
     assert document["facts"]["sample"] == "once word"
-    assert document["origin"]["flag"] == {"source": "rule", "name": "word"}
+    assert document["origin"]["flag"] == {"source": "rule", "name": "word", "at": None}
 
 
 def test_the_json_of_a_dataset_names_its_scans(renderer: Renderer) -> None:
