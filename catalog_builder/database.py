@@ -179,6 +179,8 @@ class Database:
             return _connection(self.path)
 
     def _migrate(self) -> None:
+        if self.version == len(MIGRATIONS):  # opening waits for nobody who writes
+            return
         with self.writing() as connection:
             found = self.version
             if found > len(MIGRATIONS):

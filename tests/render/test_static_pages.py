@@ -4,11 +4,11 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from catalog_builder.records import Channel, Origin, Peak, Preview
+from catalog_builder.records import Channel, Origin, Peak, Preview, Underlying
 from catalog_builder.render import Renderer
 
 from .conftest import (
@@ -151,6 +151,26 @@ def test_a_dataset_says_which_rules_set_its_values(renderer: Renderer) -> None:
     assert "Keywords film by rule ‘reflectivity’" in text
     assert "Flag measurement by rule ‘film’, alignment by rule ‘film’, film" in text
     assert "Grouped by rule ‘film’" in text
+
+
+def test_what_a_person_set_names_the_person_and_the_day(renderer: Renderer) -> None:
+    anna = Origin(source="person", name="Anna <b>", at=datetime(2024, 5, 1, 12, tzinfo=UTC))
+    names = ("flag", "title", "dataset", "keywords.word")
+    scan = replace(bare_scan(), title="good one", keywords=("word",), origin=dict.fromkeys(names, anna))
+    dataset = bare_dataset(scan)
+    dataset = replace(
+        dataset,
+        facts=replace(dataset.facts, title="Films", keywords=("own",)),
+        origin={"title": anna, "scans": anna, "keywords.own": anna},
+        underlying={"title": Underlying(value="a", origin=Origin(source="default", name="stem"))},
+    )
+    text = text_of(next(iter(texts(renderer.scan_pages(bare_beamtime(), scan, dataset)).values())))
+    for said in ("Title good one", f"Flag {scan.flag}", "Keywords word", "Dataset Films"):
+        assert f"{said} by Anna &lt;b&gt;, 2024-05-01" in text, said
+    text = text_of(next(iter(texts(renderer.dataset_pages(bare_beamtime(), dataset)).values())))
+    for said in ("Title Films by Anna &lt;b&gt;, 2024-05-01 a", "Keywords own by Anna &lt;b&gt;, 2024-05-01"):
+        assert said in text, said
+    assert "Grouped by Anna &lt;b&gt;, 2024-05-01" in text
 
 
 def test_a_dataset_that_no_rule_touched_names_none(renderer: Renderer) -> None:
