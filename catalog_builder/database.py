@@ -3,6 +3,7 @@
 Knows SQL, migrations and where SQLite can live; does not know what the rows mean.
 """
 
+import errno
 import os
 import sqlite3
 import threading
@@ -128,7 +129,7 @@ class Database:
 
         Raises CatalogError where what was copied is damaged.
         """
-        with closing(_connection(path)) as copy:
+        with _failing_in_words(self.path), closing(_connection(path)) as copy:
             with closing(_connection(self.path)) as source:
                 source.backup(copy)  # in one step, so of one moment
             copy.execute("PRAGMA journal_mode=DELETE")  # one file, nothing beside it
@@ -138,7 +139,7 @@ class Database:
 
     def become(self, other: Self) -> None:
         """Take on all that another database holds, in one transaction: others see the old one or the new one."""
-        with self._lock, closing(_connection(other.path)) as source:
+        with self._lock, _failing_in_words(self.path), closing(_connection(other.path)) as source:
             source.backup(self._writer)
 
     @property
@@ -148,7 +149,15 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """Give the one connection that writes: all that is done with it is kept, or nothing."""
+        """Give the one connection that writes: all that is done with it is kept, or nothing.
+
+        Raises OSError, as ``rows`` does, where the disk or the file refuses.
+        """
+        with _failing_in_words(self.path), self._transaction() as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
         with self._lock:
             self._writer.execute("BEGIN IMMEDIATE")
             try:
@@ -161,11 +170,12 @@ class Database:
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """Give what a query finds, on a connection of its own: reading never waits for a writer."""
-        connection = self._idle_connection()
-        try:
-            return connection.execute(sql, parameters).fetchall()
-        finally:
-            self._idle.append(connection)
+        with _failing_in_words(self.path):
+            connection = self._idle_connection()
+            try:
+                return connection.execute(sql, parameters).fetchall()
+            finally:
+                self._idle.append(connection)
 
     def row(self, sql: str, parameters: Parameters = ()) -> Row | None:
         """Give the first row a query finds, or None."""
@@ -181,7 +191,7 @@ class Database:
     def _migrate(self) -> None:
         if self.version == len(MIGRATIONS):  # opening waits for nobody who writes
             return
-        with self.writing() as connection:
+        with self._transaction() as connection:
             found = self.version
             if found > len(MIGRATIONS):
                 raise CatalogError(
@@ -240,6 +250,20 @@ def _closed_on_failure(connection: Connection) -> Iterator[None]:
     except BaseException:
         connection.close()
         raise
+
+
+@contextmanager
+def _failing_in_words(path: Path) -> Iterator[None]:
+    """Say that the disk or the file refuses as any other file's failure is said: nobody asked for anything wrong."""
+    try:
+        yield
+    except sqlite3.DatabaseError as exc:
+        if isinstance(exc, sqlite3.IntegrityError | sqlite3.ProgrammingError):
+            raise
+        is_full = getattr(exc, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+        raise OSError(
+            errno.ENOSPC if is_full else errno.EIO, f"the database cannot be used ({exc})", str(path)
+        ) from exc
 
 
 def _make_private(path: Path) -> None:

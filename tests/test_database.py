@@ -1,5 +1,6 @@
 """The durable state: private, upgraded step by step, refused where it cannot live."""
 
+import errno
 import sqlite3
 import stat
 import threading
@@ -210,6 +211,20 @@ def test_a_database_takes_on_anothers_content_while_it_is_read(tmp_path: Path) -
         row = one.row("PRAGMA journal_mode")
         assert row is not None
         assert row[0] == "wal"
+
+
+def test_a_full_disk_is_said_as_one_and_keeps_what_was_there(tmp_path: Path) -> None:
+    def fill(db: Database) -> None:
+        with db.writing() as connection:
+            connection.execute("PRAGMA max_page_count = 20")
+            connection.execute("INSERT INTO account VALUES ('ben', ?, NULL, 0)", ("x" * 1_000_000,))
+
+    with Database(tmp_path / "catalogue.sqlite3") as db:
+        Accounts(db).add("anna")
+        with pytest.raises(OSError, match=r"the database cannot be used .*is full") as caught:
+            fill(db)
+        assert caught.value.errno == errno.ENOSPC
+        assert [account.name for account in Accounts(db).all()] == ["anna"]
 
 
 MOUNTS = """22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
