@@ -110,7 +110,8 @@ def _curated(scan: Scan, found: Found, on_disk: OnDisk, settings: Settings, said
     """Give a scan's effective values: what a person said comes first."""
     values = {name: str(remark.new) for name, remark in said.values.items()}
     if not is_segment(values.get("group", found.slug)):  # nobody can write it by way of this program
-        del values["group"]
+        ungrouped = {name: remark for name, remark in said.values.items() if name != "group"}
+        return _curated(scan, found, on_disk, settings, Curation(values=ungrouped, words=said.words))
     words = said.words.get("keywords", {})
     keywords = with_words(found.keywords, words)
     underlying = _underlying(found, [*values, *said.words])

@@ -236,7 +236,8 @@ def test_a_scan_moves_to_the_dataset_a_person_names() -> None:
 
 
 def test_a_slug_that_is_no_folders_name_moves_nothing() -> None:
-    assert only(scan("a_1"), remarks=[remark(1, "scan:1/a_1", "group", "../../etc")]).dataset == "dataset:1/a"
+    found = only(scan("a_1"), remarks=[remark(1, "scan:1/a_1", "group", "../../etc")])
+    assert (found.dataset, found.origin["dataset"].source, found.underlying) == ("dataset:1/a", "default", {})
 
 
 def test_a_dataset_has_the_title_and_keywords_people_gave_it_beside_those_of_its_scans() -> None:
