@@ -227,6 +227,14 @@ def test_a_full_disk_is_said_as_one_and_keeps_what_was_there(tmp_path: Path) -> 
         assert [account.name for account in Accounts(db).all()] == ["anna"]
 
 
+def test_opening_waits_for_nobody_who_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "catalogue.sqlite3"
+    with Database(path) as one, one.writing():
+        monkeypatch.setattr(database, "_WAITING_SECONDS", 0)
+        with Database(path) as two:
+            assert Accounts(two).all() == []
+
+
 MOUNTS = """22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
 30 22 0:40 / /gpfs/p08 rw,relatime shared:2 - gpfs p08 rw
 31 30 8:2 / /gpfs/p08/local rw - xfs /dev/sdb1 rw
