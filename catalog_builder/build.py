@@ -16,6 +16,7 @@ from catalog_builder import discover, intake
 from catalog_builder.buildstate import BuildState, SourceRow, Sweep
 from catalog_builder.config import Settings
 from catalog_builder.currency import Identity, identities, identity_of, why_stale
+from catalog_builder.database import Database
 from catalog_builder.discover import BeamtimeFolder, Found, Source
 from catalog_builder.errors import CatalogError, did_you_mean
 from catalog_builder.executors import EXECUTORS, Crew, Limits
@@ -27,6 +28,7 @@ from catalog_builder.publish import Publisher
 from catalog_builder.readers import READERS
 from catalog_builder.records import Beamtime, Problem
 from catalog_builder.recordstore import RecordStore
+from catalog_builder.remarks import Remarks
 from catalog_builder.report import BuildSummary, Counts, Reporter
 
 MASS = 3
@@ -83,22 +85,27 @@ def build(
     """
     limits = Limits(workers=settings.workers or os.cpu_count() or 1, seconds=settings.source_seconds)
     executor = EXECUTORS.get(settings.executor)
-    with BuildState(Places(settings.catalogue).buildstate) as state, executor.opened(limits) as crew:
-        builder = Builder(settings, state, crew, reporter)
+    places = Places(settings.catalogue)
+    with (
+        BuildState(places.buildstate) as state,
+        Database(places.database) as database,
+        executor.opened(limits) as crew,
+    ):
+        builder = Builder(settings, state, Remarks(database), crew, reporter)
         return builder.run(chosen, now or datetime.now(UTC), believe_gone=believe_gone)
 
 
 class Builder:
     """What runs share: settings, state and workers; ``watch`` asks it for one run after the other."""
 
-    def __init__(self, settings: Settings, state: BuildState, crew: Crew, reporter: Reporter) -> None:
+    def __init__(self, settings: Settings, state: BuildState, remarks: Remarks, crew: Crew, reporter: Reporter) -> None:
         self.settings = settings
         self.state = state
         self.crew = crew
         self.reporter = reporter
         self.places = Places(settings.catalogue)
         self.store = RecordStore(self.places)
-        self.publisher = Publisher(settings, state)
+        self.publisher = Publisher(settings, state, remarks)
         self.intake_digest = intake.settings_digest(settings)
 
     def run(self, chosen: Sequence[str], now: datetime, *, believe_gone: bool = False) -> BuildSummary:

@@ -15,7 +15,7 @@ from catalog_builder.database import refuse_network_file_system
 from catalog_builder.errors import CatalogError
 from catalog_builder.records import Problem
 
-VERSION = 3
+VERSION = 4
 
 _SCHEMA = """
 CREATE TABLE source (
@@ -30,6 +30,7 @@ CREATE TABLE beamtime (id TEXT PRIMARY KEY, digest TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE page (
     beamtime TEXT NOT NULL, address TEXT NOT NULL, digest TEXT NOT NULL,
     PRIMARY KEY (beamtime, address)) WITHOUT ROWID;
+CREATE TABLE applied (id INTEGER PRIMARY KEY CHECK (id = 0), remark INTEGER NOT NULL);
 CREATE TABLE sweep (
     beamtime TEXT PRIMARY KEY, at REAL NOT NULL, folders TEXT NOT NULL, mark TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE problems (beamtime TEXT PRIMARY KEY, listed TEXT NOT NULL) WITHOUT ROWID;
@@ -255,6 +256,15 @@ class BuildState:
         self._db.executemany(
             "INSERT OR REPLACE INTO page VALUES (?, ?, ?)", [(beamtime, one, made) for one, made in digests.items()]
         )
+
+    def applied_remark(self) -> int:
+        """Give the id of the newest remark that is on the pages; 0 where none is."""
+        row = self._db.execute("SELECT remark FROM applied").fetchone()
+        return 0 if row is None else int(row[0])
+
+    def put_applied_remark(self, id: int) -> None:
+        """Remember that all remarks up to this one are on the pages."""
+        self._db.execute("INSERT OR REPLACE INTO applied VALUES (0, ?)", (id,))
 
     def sweep(self, beamtime: str) -> Sweep | None:
         """Give when a beamtime was walked in full, and what its folders' times were; None where it never was."""

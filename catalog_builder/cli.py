@@ -6,7 +6,7 @@ Knows the command line, exit statuses and who is told what; does not know how an
 import json
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,25 +14,23 @@ from typing import Any
 
 import click
 
-from catalog_builder import config
 from catalog_builder.accounts import Accounts
-from catalog_builder.auth import METHODS
 from catalog_builder.auth.local import LOCAL
 from catalog_builder.build import build as build_catalogue
 from catalog_builder.check import must_be_built, rule_hits, told
+from catalog_builder.commandline import config_option, settings_from
+from catalog_builder.commandline.journal import remark
+from catalog_builder.commandline.keeping import backup, restore
 from catalog_builder.config import Settings
 from catalog_builder.database import Database
 from catalog_builder.demo import house
 from catalog_builder.errors import CatalogError
-from catalog_builder.executors import EXECUTORS
 from catalog_builder.explain import explained
 from catalog_builder.facets import SearchResult, request_from
 from catalog_builder.files import write_if_changed
 from catalog_builder.places import Places
 from catalog_builder.previews.contact import contact_sheet as draw_contact_sheet
-from catalog_builder.readers import READERS
 from catalog_builder.recordstore import RecordStore
-from catalog_builder.registry import Registry
 from catalog_builder.report import one_line, reporter
 from catalog_builder.resources import shipped
 from catalog_builder.search import Searcher
@@ -45,15 +43,6 @@ STOPPED = 130
 
 _logger = logging.getLogger("catalog_builder")
 
-PARTS: Mapping[str, Registry[Any]] = {"executor": EXECUTORS, "readers": READERS, "auth.methods": METHODS}
-"""Registries whose names the settings use."""
-
-_config_option = click.option(
-    "--config",
-    "config_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Configuration; else ./site_config.yaml, else $CATBUILD_CONFIG.",
-)
 _port_option = click.option("--port", type=click.IntRange(0, 65535), help="Overrides server.port; 0 means any.")
 
 
@@ -90,13 +79,8 @@ def main(verbose: bool) -> None:
     _logger.setLevel(logging.DEBUG if verbose else logging.CRITICAL)
 
 
-def _settings(config_file: Path | None) -> Settings:
-    """Find and load the configuration, its names of parts checked against what is installed."""
-    return config.load(config.find(config_file), PARTS)
-
-
 @main.command()
-@_config_option
+@config_option
 @click.option("--beamtime", "beamtimes", multiple=True, metavar="ID", help="Only this beamtime; may be repeated.")
 @click.option("--executor", metavar="NAME", help="Overrides the setting 'executor': processes or serial.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON summary on standard output.")
@@ -111,7 +95,7 @@ def build(
     explain: str | None,
 ) -> None:
     """Bring the catalogue up to date. Exit status 1 means: built, with problems, and they are named."""
-    settings = _settings(config_file)
+    settings = settings_from(config_file)
     if explain is not None:
         for line in explained(settings, explain, datetime.now(UTC)):
             click.echo(one_line(line))
@@ -127,13 +111,13 @@ def build(
 
 
 @main.command()
-@_config_option
+@config_option
 @click.option("--host", help="Overrides server.host.")
 @_port_option
 def serve(config_file: Path | None, host: str | None, port: int | None) -> None:
     """Serve the catalogue behind sign-in, until stopped. Sign-ins and failures are logged to standard error."""
     _logger.setLevel(min(logging.INFO, _logger.level))
-    serve_catalogue(_settings(config_file), host, port, ready=lambda address: click.echo(f"serving at {address}"))
+    serve_catalogue(settings_from(config_file), host, port, ready=lambda address: click.echo(f"serving at {address}"))
 
 
 @main.command()
@@ -177,7 +161,7 @@ def init(folder: Path, force: bool) -> None:
 
 
 @main.command()
-@_config_option
+@config_option
 @click.option("--rules", "show_rules", is_flag=True, help="Show which scans of the catalogue each rule hits.")
 @click.option(
     "--contact-sheet",
@@ -187,7 +171,7 @@ def init(folder: Path, force: bool) -> None:
 )
 def check(config_file: Path | None, show_rules: bool, contact_sheet: Path | None) -> None:
     """Validate the configuration, and list the sources that had problems at the last build."""
-    settings = _settings(config_file)
+    settings = settings_from(config_file)
     click.echo(f"{settings.source}: the configuration is valid")
     if show_rules:
         _tell_rules(settings)
@@ -228,14 +212,14 @@ def _last_problems(status: Path) -> list[dict[str, str]] | None:
 
 
 @main.command()
-@_config_option
+@config_option
 @click.argument("query", nargs=-1)
 @click.option("--level", type=click.Choice(["dataset", "scan"]), default="dataset", show_default=True)
 @click.option("--sort", default="-date", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print hits and facets as JSON.")
 def search(config_file: Path | None, query: Sequence[str], level: str, sort: str, as_json: bool) -> None:
     """Search the catalogue on this machine, all of it: a hit a line, its fields separated by tabs."""
-    settings = _settings(config_file)
+    settings = settings_from(config_file)
     request = request_from([("q", " ".join(query)), ("level", level), ("sort", sort)])
     result = Searcher(Places(settings.catalogue).index).search(request, None)
     if as_json:
@@ -264,11 +248,11 @@ def user() -> None:
 
 
 def _database(config_file: Path | None) -> Database:
-    return Database(Places(_settings(config_file).catalogue).database)
+    return Database(Places(settings_from(config_file).catalogue).database)
 
 
 @user.command("add")
-@_config_option
+@config_option
 @click.argument("name")
 @click.option("--group", "groups", multiple=True, help="A group to be in; may be repeated.")
 @click.option("--display-name", default="", help="As others see it; else the name.")
@@ -282,7 +266,7 @@ def add_user(config_file: Path | None, name: str, groups: Sequence[str], display
 
 
 @user.command("list")
-@_config_option
+@config_option
 def list_users(config_file: Path | None) -> None:
     """List all accounts with their groups."""
     with _database(config_file) as database:
@@ -291,10 +275,14 @@ def list_users(config_file: Path | None) -> None:
 
 
 @user.command("remove")
-@_config_option
+@config_option
 @click.argument("name")
 def remove_user(config_file: Path | None, name: str) -> None:
     """Remove an account with its sessions and cart."""
     with _database(config_file) as database:
         Accounts(database).remove(name)
     click.echo(f"removed {name}")
+
+
+for command in (remark, backup, restore):
+    main.add_command(command)

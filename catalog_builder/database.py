@@ -3,11 +3,12 @@
 Knows SQL, migrations and where SQLite can live; does not know what the rows mean.
 """
 
+import errno
 import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -48,6 +49,35 @@ MIGRATIONS: tuple[str, ...] = (
         key TEXT NOT NULL,
         added INTEGER NOT NULL,
         PRIMARY KEY (account, key)) WITHOUT ROWID;
+    """,
+    """
+    CREATE TABLE remark (
+        id INTEGER PRIMARY KEY,
+        batch INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        who TEXT NOT NULL,
+        via TEXT NOT NULL,
+        beamtime TEXT NOT NULL,
+        target TEXT NOT NULL,
+        field TEXT NOT NULL,
+        old TEXT NOT NULL,
+        new TEXT NOT NULL,
+        underlying TEXT NOT NULL,
+        reason TEXT,
+        undoes INTEGER REFERENCES remark (id));
+    CREATE INDEX remark_of_beamtime ON remark (beamtime, id);
+    CREATE INDEX remark_of_target ON remark (target, field, id);
+    CREATE INDEX remark_of_batch ON remark (batch);
+    CREATE TRIGGER remark_is_not_changed BEFORE UPDATE ON remark BEGIN
+        SELECT RAISE(ABORT, 'remarks are never changed');
+    END;
+    CREATE TRIGGER remark_is_not_removed BEFORE DELETE ON remark BEGIN
+        SELECT RAISE(ABORT, 'remarks are never removed');
+    END;
+    CREATE TRIGGER remark_is_not_replaced BEFORE INSERT ON remark
+        WHEN EXISTS (SELECT 1 FROM remark WHERE id = NEW.id) BEGIN
+        SELECT RAISE(ABORT, 'remarks are never replaced');
+    END;
     """,
 )
 """SQL that takes the schema from version i to i + 1; an entry is never changed once it has shipped."""
@@ -94,6 +124,24 @@ class Database:
             while self._idle:
                 self._idle.pop().close()
 
+    def copy_to(self, path: Path) -> None:
+        """Write a whole and consistent copy into an empty file, whoever writes to the database meanwhile.
+
+        Raises CatalogError where what was copied is damaged.
+        """
+        with _failing_in_words(self.path), closing(_connection(path)) as copy:
+            with closing(_connection(self.path)) as source:
+                source.backup(copy)  # in one step, so of one moment
+            copy.execute("PRAGMA journal_mode=DELETE")  # one file, nothing beside it
+            found = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise CatalogError(f"the database is damaged ({found})", where=self.path, remedy="restore the last backup")
+
+    def become(self, other: Self) -> None:
+        """Take on all that another database holds, in one transaction: others see the old one or the new one."""
+        with self._lock, _failing_in_words(self.path), closing(_connection(other.path)) as source:
+            source.backup(self._writer)
+
     @property
     def version(self) -> int:
         """The schema's version: how many migrations it has been through."""
@@ -101,7 +149,15 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """Give the one connection that writes: all that is done with it is kept, or nothing."""
+        """Give the one connection that writes: all that is done with it is kept, or nothing.
+
+        Raises OSError, as ``rows`` does, where the disk or the file refuses.
+        """
+        with _failing_in_words(self.path), self._transaction() as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
         with self._lock:
             self._writer.execute("BEGIN IMMEDIATE")
             try:
@@ -114,11 +170,12 @@ class Database:
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """Give what a query finds, on a connection of its own: reading never waits for a writer."""
-        connection = self._idle_connection()
-        try:
-            return connection.execute(sql, parameters).fetchall()
-        finally:
-            self._idle.append(connection)
+        with _failing_in_words(self.path):
+            connection = self._idle_connection()
+            try:
+                return connection.execute(sql, parameters).fetchall()
+            finally:
+                self._idle.append(connection)
 
     def row(self, sql: str, parameters: Parameters = ()) -> Row | None:
         """Give the first row a query finds, or None."""
@@ -132,7 +189,9 @@ class Database:
             return _connection(self.path)
 
     def _migrate(self) -> None:
-        with self.writing() as connection:
+        if self.version == len(MIGRATIONS):  # opening waits for nobody who writes
+            return
+        with self._transaction() as connection:
             found = self.version
             if found > len(MIGRATIONS):
                 raise CatalogError(
@@ -191,6 +250,20 @@ def _closed_on_failure(connection: Connection) -> Iterator[None]:
     except BaseException:
         connection.close()
         raise
+
+
+@contextmanager
+def _failing_in_words(path: Path) -> Iterator[None]:
+    """Say that the disk or the file refuses as any other file's failure is said: nobody asked for anything wrong."""
+    try:
+        yield
+    except sqlite3.DatabaseError as exc:
+        if isinstance(exc, sqlite3.IntegrityError | sqlite3.ProgrammingError):
+            raise
+        is_full = getattr(exc, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+        raise OSError(
+            errno.ENOSPC if is_full else errno.EIO, f"the database cannot be used ({exc})", str(path)
+        ) from exc
 
 
 def _make_private(path: Path) -> None:

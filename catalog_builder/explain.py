@@ -11,11 +11,13 @@ from catalog_builder.build import walk
 from catalog_builder.buildstate import BuildState, SourceRow
 from catalog_builder.config import Settings
 from catalog_builder.currency import why_stale
+from catalog_builder.database import Database
 from catalog_builder.errors import CatalogError, did_you_mean
 from catalog_builder.names import is_key, page_address, split_key
 from catalog_builder.places import Places
 from catalog_builder.publish import Publisher
 from catalog_builder.recordstore import RecordStore
+from catalog_builder.remarks import Remarks
 from catalog_builder.render import site_path
 
 
@@ -26,12 +28,12 @@ def explained(settings: Settings, key: str, now: datetime) -> Iterator[str]:
     """
     places = Places(settings.catalogue)
     store = RecordStore(places)
-    with BuildState(places.buildstate, read_only=True) as state:
+    with BuildState(places.buildstate, read_only=True) as state, Database(places.database) as database:
         keys = _scans(key, store, state)
         for scan in keys:
             yield from _of_scan(settings, scan, store, state, now)
         beamtime = split_key(key)[1]
-        publisher = Publisher(settings, state)
+        publisher = Publisher(settings, state, Remarks(database))
         plan = publisher.plan(store.beamtime(beamtime))
         address = page_address(key)
         wanted = next((page.digest for page in plan if page.address == address), None)

@@ -50,6 +50,35 @@ def write_if_changed(path: Path, content: bytes, *, durable: bool = False) -> bo
     return True
 
 
+@contextmanager
+def neighbour(path: Path) -> Iterator[Path]:
+    """Give an empty temporary file beside a path, the owner's alone; at the end it is gone."""
+    temporary = path.with_name(f"{_TEMPORARY}{_HOST}-{os.getpid()}-{secrets.token_hex(8)}")
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    try:
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacement(path: Path) -> Iterator[Path]:
+    """Give a temporary neighbour to write; when the block ends well it is durable, and takes the path in one step."""
+    with neighbour(path) as temporary:
+        yield temporary
+        _sync(temporary)
+        temporary.replace(path)
+        _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def sweep(folder: Path) -> None:
     """Remove what writers that were killed left in a folder; what may still be written stays."""
     try:

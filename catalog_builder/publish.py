@@ -14,6 +14,7 @@ from pathlib import Path
 from catalog_builder import render
 from catalog_builder.buildstate import BuildState, ScanRow, SourceRow
 from catalog_builder.config import Settings
+from catalog_builder.database import Database
 from catalog_builder.errors import CatalogError
 from catalog_builder.files import locked, sweep, write_if_changed
 from catalog_builder.merge import merged
@@ -22,9 +23,10 @@ from catalog_builder.places import Places
 from catalog_builder.plan import Planned, Stamp, planned
 from catalog_builder.records import Beamtime, CuratedDataset, OnDisk, Problem, Scan
 from catalog_builder.recordstore import BEAMTIMES, RecordStore, record_bytes
+from catalog_builder.remarks import Remarks
 from catalog_builder.search import Indexer
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the same records would give other datasets or index entries."""
 
 STEP_SECONDS = 1.0
@@ -58,9 +60,10 @@ class Publisher:
     Several processes may publish at the same time: what one has done the next finds current.
     """
 
-    def __init__(self, settings: Settings, state: BuildState) -> None:
+    def __init__(self, settings: Settings, state: BuildState, remarks: Remarks) -> None:
         self.settings = settings
         self.state = state
+        self.remarks = remarks
         self.places = Places(settings.catalogue)
         self.store = RecordStore(self.places)
         self.renderer = render.Renderer(settings)
@@ -78,16 +81,35 @@ class Publisher:
         written = 0
         while True:
             with locked(self.places.lock):
+                self._apply_waiting()
                 step = self._step(beamtime, thorough=thorough)
             written += step.pages_written
             if step.is_last:
                 return Published(pages_written=written, problems=step.problems)
 
+    def apply_waiting(self) -> None:
+        """Bring what people said since the last publishing onto its pages and into search."""
+        with locked(self.places.lock):
+            self._apply_waiting()
+
+    def _apply_waiting(self) -> None:
+        """Publish the beamtimes that remarks wait for; whoever holds the lock does it."""
+        newest, applied = self.remarks.newest_id(), self.state.applied_remark()
+        if newest == applied:
+            return
+        for id in self.remarks.beamtimes_since(applied if applied < newest else 0):
+            if self.places.beamtime_record(id).exists():
+                beamtime = self.store.beamtime(id)
+                while not self._step(beamtime, thorough=False).is_last:
+                    pass
+        self.state.put_applied_remark(newest)
+
     def mark(self, id: str) -> str:
         """Give what changes when a beamtime would have to be published again, without listing its records or pages."""
         records = _time_of(self.places.scan_records(id)), _time_of(self.places.beamtime_record(id))
         previews = _time_of(self.places.previews / id)
-        return f"{self.settings_digest} {records} {previews} {self.state.digest(id)}{self._folder_times(id)}"
+        said = self.remarks.newest_id(id)
+        return f"{self.settings_digest} {records} {previews} {said} {self.state.digest(id)}{self._folder_times(id)}"
 
     def finish(self, beamtimes: Collection[str]) -> None:
         """Say that these are all beamtimes there are, each published: others leave site and index."""
@@ -127,7 +149,8 @@ class Publisher:
     ) -> tuple[list[CuratedDataset], list[Planned], tuple[Problem, ...]]:
         """Give a beamtime's datasets, the plan of its pages, and the records that cannot be loaded."""
         scans, problems = self._records.load(beamtime.id, stamps)
-        datasets = merged(beamtime, scans, _on_disk(scans, rows), self.settings)
+        remarks = self.remarks.of_beamtime(beamtime.id)
+        datasets = merged(beamtime, scans, _on_disk(scans, rows), self.settings, remarks)
         failed = [problem for row in rows if row.failed for problem in row.problems]
         told = replace(beamtime, problems=(*beamtime.problems, *failed))
         plan = list(planned(self.renderer, told, datasets, stamps, self.settings_digest))
@@ -192,11 +215,19 @@ class Publisher:
         """Give a digest of all that a beamtime's pages and index entries are made from."""
         digest = hashlib.sha256(self.settings_digest.encode())
         digest.update(record_bytes(BEAMTIMES, beamtime))
-        digest.update(repr(sorted(stamps.items())).encode())
+        digest.update(repr((sorted(stamps.items()), self.remarks.newest_id(beamtime.id))).encode())
         for row in rows:
             failed = row.problems if row.failed else ()
             digest.update(repr((row.scans, failed)).encode("utf-8", "surrogatepass"))
         return digest.hexdigest()
+
+
+def apply_waiting(settings: Settings) -> None:
+    """Bring remarks that wait onto their pages and into search, where anything was built yet."""
+    places = Places(settings.catalogue)
+    if places.buildstate.exists():
+        with BuildState(places.buildstate) as state, Database(places.database) as database:
+            Publisher(settings, state, Remarks(database)).apply_waiting()
 
 
 class _Records:

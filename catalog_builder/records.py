@@ -241,13 +241,55 @@ class Dataset:
     """Key of the scan whose preview stands for the dataset."""
 
 
+Via = Literal["account", "invitation", "login", "stated"]
+"""How the name of whoever made a remark is known: signed in; given by somebody invited, unverified; the login name at
+the operating system; said on the command line, unverified."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """What somebody says about one field of one scan or dataset; a line of the journal, never changed."""
+
+    id: int
+    """Counted from 1 in the order remarks were made."""
+    batch: int
+    """Id of the first remark of the action it belongs to; its own where it is one by itself."""
+    at: datetime
+    """To the millisecond."""
+    who: str
+    via: Via
+    target: str
+    """Key of a scan or dataset."""
+    field: str
+    old: Json
+    """What counted before."""
+    new: Json
+    """What counts from now on; None gives the field back to files and rules. A change of keywords is
+    ``{"add": […], "remove": […]}``. In a remark that undoes another it tells what came of it and sets nothing."""
+    underlying: Json
+    """What files and rules said when it was made: where they say something else now, they changed under it."""
+    reason: str | None = None
+    undoes: int | None = None
+    """Id of the remark that counts no more, as if it had not been made; undoing this one brings that back."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
     """Where an effective value came from."""
 
-    source: Literal["file", "rule", "default"]
+    source: Literal["file", "rule", "default", "person"]
     name: str | None = None
-    """The rule's name."""
+    """The rule's or the person's name."""
+    at: datetime | None = None
+    """When the person said so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Underlying:
+    """What would count if no person had spoken."""
+
+    value: Json
+    origin: Origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,6 +308,10 @@ class CuratedScan:
     """Energy, temperature, … as the settings define them, from positioners and channels."""
     origin: Mapping[str, Origin] = field(default_factory=dict)
     """By field name: flag, keywords, sample, title, dataset."""
+    underlying: Mapping[str, Underlying] = field(default_factory=dict)
+    """Of each field a person set, by the field's name in remarks (``group`` holds the dataset's slug)."""
+    conflicts: tuple[str, ...] = ()
+    """Fields whose underlying value is neither what it was when the person spoke nor what they set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,3 +321,7 @@ class CuratedDataset:
     facts: Dataset
     scans: tuple[CuratedScan, ...]
     origin: Mapping[str, Origin] = field(default_factory=dict)
+    """By field name: title, keywords.<word> of its own; ``scans`` says who or what grouped them."""
+    underlying: Mapping[str, Underlying] = field(default_factory=dict)
+    """As of a scan."""
+    conflicts: tuple[str, ...] = ()

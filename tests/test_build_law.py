@@ -3,6 +3,7 @@
 Scans whose files were deleted are kept besides; those of renamed files are not.
 """
 
+import io
 import json
 import os
 import shutil
@@ -10,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
@@ -119,7 +120,7 @@ class FilesComeAndGo(RuleBasedStateMachine):
 
     @rule()
     def build(self) -> None:
-        summary = build(self.site.settings, PlainReporter(open(os.devnull, "w")))  # noqa: SIM115, PTH123
+        summary = build(self.site.settings, PlainReporter(io.StringIO()))
         assert summary.problems == ()
         self.built = set(self.files())
         self.kept -= {key_of(path) for path in self.built}
@@ -138,7 +139,7 @@ class FilesComeAndGo(RuleBasedStateMachine):
             copy(mine.scan_previews(key), theirs.scan_previews(key))
         for id in BEAMTIMES:  # groups of scans gone from disk are known from the record alone
             copy(mine.beamtime_record(id), theirs.beamtime_record(id))
-        build(clean, PlainReporter(open(os.devnull, "w")))  # noqa: SIM115, PTH123
+        build(clean, PlainReporter(io.StringIO()))
         assert tree(mine.records) == tree(theirs.records)
         assert tree(mine.previews) == tree(theirs.previews)
         assert tree(mine.site) == tree(theirs.site)
@@ -150,7 +151,8 @@ class FilesComeAndGo(RuleBasedStateMachine):
         whole = fio(command=f"ascan om 0 1 {max(rows - 1, 1)} 1")
         head, _, _ = whole.partition("%d\n")
         lines = "".join(f" {n}.0 {n * 7 + self.serial}.0\n" for n in range(rows))
-        return f"{head}%d\n Col 1 om DOUBLE\n Col 2 p100k_roi1 DOUBLE\n{lines}! Acquisition ended at Thu Feb  5 16:21:16 2026\n"
+        end = "! Acquisition ended at Thu Feb  5 16:21:16 2026\n"
+        return f"{head}%d\n Col 1 om DOUBLE\n Col 2 p100k_roi1 DOUBLE\n{lines}{end}"
 
     def files(self) -> list[Path]:
         return sorted(path for raw in self.raw.values() for path in raw.glob("*.fio"))
@@ -189,12 +191,16 @@ def hits(places: Places) -> str:
     return json.dumps([[r.total, [[h.key, dict(h.fields)] for h in r.hits]] for r in answers])
 
 
+WITHOUT_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
+"""Each step builds; a shorter example is not worth the minutes it takes."""
+
+
 def test_builds_on_the_way_leave_what_a_clean_build_leaves() -> None:
-    run_state_machine_as_test(FilesComeAndGo, settings=settings(max_examples=8, stateful_step_count=14, deadline=None))
+    few = settings(max_examples=8, stateful_step_count=14, deadline=None, phases=WITHOUT_SHRINKING)
+    run_state_machine_as_test(FilesComeAndGo, settings=few)
 
 
 @pytest.mark.campaign
 def test_many_builds_on_the_way_leave_what_a_clean_build_leaves() -> None:
-    run_state_machine_as_test(
-        FilesComeAndGo, settings=settings(max_examples=250, stateful_step_count=30, deadline=None)
-    )
+    many = settings(max_examples=250, stateful_step_count=30, deadline=None, phases=WITHOUT_SHRINKING)
+    run_state_machine_as_test(FilesComeAndGo, settings=many)

@@ -1,5 +1,6 @@
 """The durable state: private, upgraded step by step, refused where it cannot live."""
 
+import errno
 import sqlite3
 import stat
 import threading
@@ -8,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from catalog_builder import database
+from catalog_builder.accounts import Accounts
+from catalog_builder.carts import Carts
 from catalog_builder.database import Database, refuse_network_file_system
 from catalog_builder.errors import CatalogError
+from catalog_builder.remarks import Draft, Remarks
 
 
 def test_the_folder_and_the_file_are_the_owners_alone(tmp_path: Path) -> None:
@@ -73,16 +77,16 @@ def test_an_older_database_goes_through_the_steps_it_lacks(tmp_path: Path, monke
         with db.writing() as connection:
             connection.execute("INSERT INTO account VALUES ('anna', 'Anna', NULL, 0)")
     step = """
-    CREATE TABLE remark (id INTEGER PRIMARY KEY, new TEXT);
-    CREATE TRIGGER remark_stays BEFORE DELETE ON remark BEGIN
-        SELECT RAISE(ABORT, 'remarks stay'); SELECT 1;
+    CREATE TABLE note (id INTEGER PRIMARY KEY, new TEXT);
+    CREATE TRIGGER note_stays BEFORE DELETE ON note BEGIN
+        SELECT RAISE(ABORT, 'notes stay'); SELECT 1;
     END;
-    INSERT INTO remark (new) SELECT name FROM account;
+    INSERT INTO note (new) SELECT name FROM account;
     """
     monkeypatch.setattr(database, "MIGRATIONS", (*database.MIGRATIONS, step))
     with Database(path) as db:
         assert db.version == first + 1
-        assert [row["new"] for row in db.rows("SELECT new FROM remark")] == ["anna"]
+        assert [row["new"] for row in db.rows("SELECT new FROM note")] == ["anna"]
 
 
 def test_a_migration_that_fails_leaves_the_database_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,6 +132,107 @@ def test_another_process_sees_what_was_written(tmp_path: Path) -> None:
         with command.writing() as connection:
             connection.execute("INSERT INTO account VALUES ('anna', 'Anna', NULL, 0)")
         assert len(server.rows("SELECT * FROM account")) == 1
+
+
+VERSION_1 = """
+CREATE TABLE account (name TEXT PRIMARY KEY, display_name TEXT NOT NULL, password TEXT, created INTEGER NOT NULL)
+    WITHOUT ROWID;
+CREATE TABLE membership (account TEXT NOT NULL REFERENCES account (name) ON DELETE CASCADE, name TEXT NOT NULL,
+    PRIMARY KEY (account, name)) WITHOUT ROWID;
+CREATE TABLE session (token BLOB PRIMARY KEY, account TEXT NOT NULL REFERENCES account (name) ON DELETE CASCADE,
+    created INTEGER NOT NULL, last_seen INTEGER NOT NULL, shared_computer INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX session_of_account ON session (account);
+CREATE TABLE failed_sign_in (id INTEGER PRIMARY KEY, name BLOB NOT NULL, address TEXT NOT NULL, at INTEGER NOT NULL);
+CREATE INDEX failed_sign_in_from ON failed_sign_in (address, name);
+CREATE INDEX failed_sign_in_at ON failed_sign_in (at);
+CREATE TABLE cart_line (account TEXT NOT NULL REFERENCES account (name) ON DELETE CASCADE, key TEXT NOT NULL,
+    added INTEGER NOT NULL, PRIMARY KEY (account, key)) WITHOUT ROWID;
+INSERT INTO account VALUES ('anna', 'Anna', 'a hash', 1700000000);
+INSERT INTO membership VALUES ('anna', '11-clbt');
+INSERT INTO cart_line VALUES ('anna', 'scan:11/gk_00001', 1700000000);
+PRAGMA user_version = 1;
+"""
+"""A database as the first version left it."""
+
+
+def test_a_database_of_the_first_version_opens_keeps_its_people_and_takes_remarks(tmp_path: Path) -> None:
+    path = tmp_path / "catalogue.sqlite3"
+    old = sqlite3.connect(path)
+    old.executescript(VERSION_1)
+    old.close()
+    with Database(path) as db:
+        assert db.version == len(database.MIGRATIONS) >= 2
+        (account,) = Accounts(db).all()
+        assert (account.name, account.groups, Carts(db).keys("anna")) == ("anna", ("11-clbt",), ["scan:11/gk_00001"])
+        draft = Draft(target="scan:11/gk_00001", field="flag", new="alignment", underlying="measurement")
+        assert Remarks(db).append([draft], who="anna") == Remarks(db).log()
+
+
+def schema(path: Path) -> list[tuple[str, str]]:
+    connection = sqlite3.connect(path)
+    found = connection.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
+    connection.close()
+    return [(name, " ".join((sql or "").split()).replace("( ", "(").replace(" )", ")")) for name, sql in found]
+
+
+def test_a_migrated_database_is_built_as_a_new_one(tmp_path: Path) -> None:
+    old = sqlite3.connect(tmp_path / "old.sqlite3")
+    old.executescript(VERSION_1)
+    old.close()
+    for name in ("old", "new"):
+        Database(tmp_path / f"{name}.sqlite3").close()
+    assert schema(tmp_path / "old.sqlite3") == schema(tmp_path / "new.sqlite3")
+
+
+def test_a_copy_holds_what_was_acknowledged_and_stands_alone(tmp_path: Path) -> None:
+    copy = tmp_path / "copy.sqlite3"
+    with Database(tmp_path / "catalogue.sqlite3") as db:
+        with db.writing() as connection:
+            connection.execute("INSERT INTO account VALUES ('anna', 'Anna', NULL, 0)")
+        db.copy_to(copy)
+    assert [path.name for path in tmp_path.glob("copy*")] == ["copy.sqlite3"]
+    with Database(copy) as db:
+        assert [account.name for account in Accounts(db).all()] == ["anna"]
+
+
+def test_a_database_takes_on_anothers_content_while_it_is_read(tmp_path: Path) -> None:
+    with (
+        Database(tmp_path / "one.sqlite3") as one,
+        Database(tmp_path / "one.sqlite3") as server,
+        Database(tmp_path / "two.sqlite3") as two,
+    ):
+        Accounts(one).add("anna")
+        Accounts(two).add("ben")
+        assert [account.name for account in Accounts(server).all()] == ["anna"]
+        one.become(two)
+        assert [account.name for account in Accounts(server).all()] == ["ben"]
+        Accounts(server).add("carl")
+        assert [account.name for account in Accounts(one).all()] == ["ben", "carl"]
+        row = one.row("PRAGMA journal_mode")
+        assert row is not None
+        assert row[0] == "wal"
+
+
+def test_a_full_disk_is_said_as_one_and_keeps_what_was_there(tmp_path: Path) -> None:
+    def fill(db: Database) -> None:
+        with db.writing() as connection:
+            connection.execute("PRAGMA max_page_count = 20")
+            connection.execute("INSERT INTO account VALUES ('ben', ?, NULL, 0)", ("x" * 1_000_000,))
+
+    with Database(tmp_path / "catalogue.sqlite3") as db:
+        Accounts(db).add("anna")
+        with pytest.raises(OSError, match=r"the database cannot be used .*is full") as caught:
+            fill(db)
+        assert caught.value.errno == errno.ENOSPC
+        assert [account.name for account in Accounts(db).all()] == ["anna"]
+
+
+def test_opening_waits_for_nobody_who_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "catalogue.sqlite3"
+    with Database(path) as one, one.writing():
+        monkeypatch.setattr(database, "_WAITING_SECONDS", 0)
+        with Database(path) as two:
+            assert Accounts(two).all() == []
 
 
 MOUNTS = """22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw

@@ -6,7 +6,8 @@ from pathlib import Path
 import click
 import pytest
 
-from catalog_builder.cli import PARTS, main
+from catalog_builder.cli import main
+from catalog_builder.commandline import PARTS
 from catalog_builder.config import described
 from catalog_builder.executors import EXECUTORS
 from catalog_builder.readers import READERS

@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from catalog_builder.config import Settings
-from catalog_builder.merge import folded_on_disk, merged
+from catalog_builder.merge import folded_on_disk, merged, moved_slugs
 from catalog_builder.records import (
     Beamtime,
     Channel,
@@ -17,10 +20,13 @@ from catalog_builder.records import (
     CuratedDataset,
     CuratedScan,
     DataFile,
+    Json,
     OnDisk,
     Origin,
     Preview,
+    Remark,
     Scan,
+    Underlying,
 )
 
 RULES = [
@@ -46,8 +52,8 @@ def scan(name: str, **more: Any) -> Scan:
 
 
 def datasets(*scans: Scan, on_disk: Mapping[str, OnDisk] | None = None, **more: Any) -> dict[str, CuratedDataset]:
-    groups = more.pop("scan_groups", {})
-    made = merged(Beamtime(id="1", scan_groups=groups), scans, on_disk or {}, settings(**more))
+    groups, remarks = more.pop("scan_groups", {}), more.pop("remarks", ())
+    made = merged(Beamtime(id="1", scan_groups=groups), scans, on_disk or {}, settings(**more), remarks)
     return {dataset.facts.slug: dataset for dataset in made}
 
 
@@ -163,3 +169,212 @@ def test_scans_stand_in_order_of_time_and_those_without_come_last() -> None:
 )
 def test_where_a_datasets_data_are(states: list[OnDisk], folded: OnDisk) -> None:
     assert folded_on_disk(states) == folded
+
+
+# Remarks
+
+NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
+ANNA = Origin(source="person", name="anna", at=NOON)
+DEFAULT = Origin(source="default")
+
+
+def remark(id: int, target: str, field: str, new: Json, **more: Any) -> Remark:
+    defaults: dict[str, Any] = {"batch": id, "at": NOON, "who": "anna", "via": "account", "old": None}
+    defaults |= {"underlying": None}
+    return Remark(**{**defaults, "id": id, "target": target, "field": field, "new": new, **more})
+
+
+def words(id: int, target: str, *add: str, remove: tuple[str, ...] = ()) -> Remark:
+    return remark(id, target, "keywords", {"add": [*add], "remove": [*remove]})
+
+
+def test_a_person_comes_before_the_file_a_rule_and_the_default_and_what_they_said_stays_visible() -> None:
+    command = Command(text="dscan om -1 1 10 1", macro="dscan")
+    said = [remark(1, "scan:1/a_1", "flag", "calibration")]
+    by_file = only(scan("a_1", flag="measurement", command=command), remarks=said)
+    by_rule = only(scan("a_1", command=command), remarks=said)
+    by_default = only(scan("a_1"), remarks=said)
+    for one in (by_file, by_rule, by_default):
+        assert (one.flag, one.origin["flag"]) == ("calibration", ANNA)
+    assert [one.underlying["flag"] for one in (by_file, by_rule, by_default)] == [
+        Underlying(value="measurement", origin=Origin(source="file")),
+        Underlying(value="alignment", origin=Origin(source="rule", name="aligning")),
+        Underlying(value="measurement", origin=DEFAULT),
+    ]
+    assert only(scan("a_1")).underlying == {}
+
+
+def test_the_title_of_a_scan_is_a_persons_when_they_gave_one() -> None:
+    found = only(scan("a_1", title="macro 7"), remarks=[remark(1, "scan:1/a_1", "title", "first good one")])
+    assert (found.title, found.facts.title, found.origin["title"]) == ("first good one", "macro 7", ANNA)
+
+
+def test_people_add_and_remove_keywords_beside_those_of_rules() -> None:
+    command = Command(text="dscan om -1 1 10 1", macro="dscan")
+    said = [words(1, "scan:1/a_1", "XRR"), words(2, "scan:1/a_1", "GID", remove=("align",))]
+    found = only(scan("a_1", command=command), remarks=said)
+    assert found.keywords == ("GID", "XRR")
+    assert {name: one.source for name, one in found.origin.items() if name.startswith("keywords")} == {
+        "keywords.GID": "person",
+        "keywords.XRR": "person",
+    }
+    assert found.underlying["keywords"].value == ["align"]
+
+
+def test_a_scan_moves_to_the_dataset_a_person_names() -> None:
+    said = [remark(1, "scan:1/a_1", "group", "b"), remark(2, "scan:1/a_2", "group", "bad=20night")]
+    found = datasets(scan("a_1"), scan("a_2"), scan("a_3"), scan("b_1"), remarks=said)
+    assert {slug: one.facts.scans for slug, one in found.items()} == {
+        "a": ("scan:1/a_3",),
+        "b": ("scan:1/a_1", "scan:1/b_1"),
+        "bad=20night": ("scan:1/a_2",),
+    }
+    assert (found["b"].facts.title, found["b"].origin["scans"].source) == ("b", "default")
+    assert (found["bad=20night"].facts.title, found["bad=20night"].origin["scans"]) == ("bad night", ANNA)
+    moved = found["b"].scans[0]
+    assert (moved.origin["dataset"], moved.underlying["group"].value) == (ANNA, "a")
+
+
+def test_a_slug_that_is_no_folders_name_moves_nothing() -> None:
+    found = only(scan("a_1"), remarks=[remark(1, "scan:1/a_1", "group", "../../etc")])
+    assert (found.dataset, found.origin["dataset"].source, found.underlying) == ("dataset:1/a", "default", {})
+
+
+def test_a_dataset_has_the_title_and_keywords_people_gave_it_beside_those_of_its_scans() -> None:
+    align = scan("a_1", command=Command(text="dscan om -1 1 10 1", macro="dscan"))
+    said = [remark(1, "dataset:1/a", "title", "Thin films"), words(2, "dataset:1/a", "XRR")]
+    found = datasets(align, remarks=said)["a"]
+    assert (found.facts.title, found.facts.slug, found.facts.keywords) == ("Thin films", "a", ("XRR", "align"))
+    assert (found.origin["title"], found.origin["keywords.XRR"], found.underlying["title"].value) == (ANNA, ANNA, "a")
+    assert found.scans[0].keywords == ("align",)
+
+
+def test_a_fact_that_changed_under_what_a_person_said_is_a_conflict_until_they_agree() -> None:
+    said = [remark(1, "scan:1/a_1", "flag", "calibration", underlying="measurement")]
+    conflicts = [
+        only(scan("a_1", flag=flag), remarks=said).conflicts for flag in ("measurement", "alignment", "calibration")
+    ]
+    assert conflicts == [(), ("flag",), ()]
+    kept = remark(2, "scan:1/a_1", "flag", "calibration", underlying="alignment")
+    assert only(scan("a_1", flag="alignment"), remarks=[*said, kept]).conflicts == ()
+
+
+def test_a_list_that_regroups_a_scan_a_person_moved_is_a_conflict_and_moves_it_not() -> None:
+    said = [remark(1, "scan:1/a_1", "group", "mine", underlying="a")]
+    found = only(scan("a_1"), remarks=said, scan_groups={"a_1": "theirs"})
+    assert (found.dataset, found.conflicts, found.underlying["group"].value) == ("dataset:1/mine", ("group",), "theirs")
+
+
+def test_a_flag_a_person_set_counts_though_it_left_the_configuration() -> None:
+    found = datasets(scan("a_1"), scan("a_2"), remarks=[remark(1, "scan:1/a_1", "flag", "beam test")])["a"]
+    assert found.facts.flags == ("measurement", "beam test")
+
+
+def test_emptied_slugs_lead_to_where_most_of_their_scans_are() -> None:
+    scans = [scan("a_1"), scan("a_2"), scan("a_3"), scan("b_1")]
+    said = [
+        remark(1, "scan:1/a_1", "group", "x", old="a", underlying="a"),
+        remark(2, "scan:1/a_2", "group", "b", old="a", underlying="a"),
+        remark(3, "scan:1/a_3", "group", "b", old="a", underlying="a"),
+        remark(4, "scan:1/a_1", "group", "y", old="x", underlying="a"),
+        remark(5, "scan:1/gone_1", "group", "z", old="gone", underlying="gone"),
+    ]
+    found = list(datasets(*scans, remarks=said).values())
+    assert moved_slugs(found, said) == {"a": ("dataset:1/b", "dataset:1/y"), "x": ("dataset:1/y",)}
+    undone = [*said, *(remark(id + 10, said[id - 1].target, "group", None, undoes=id) for id in (4, 3, 2, 1))]
+    back = list(datasets(*scans, remarks=undone).values())
+    assert moved_slugs(back, undone) == {"x": ("dataset:1/a",), "y": ("dataset:1/a",)}
+
+
+NAMES = ("a_1", "a_2", "b_1")
+DRAFTS: st.SearchStrategy[tuple[str, tuple[str, Json]]] = st.one_of(
+    st.tuples(
+        st.sampled_from([f"scan:1/{name}" for name in NAMES]),
+        st.sampled_from(
+            [
+                ("flag", "calibration"),
+                ("flag", "alignment"),
+                ("flag", None),
+                ("title", "mine"),
+                ("group", "b"),
+                ("group", "c"),
+                ("keywords", {"add": ["XRR"], "remove": ["align"]}),
+                ("keywords", {"add": ["align"], "remove": []}),
+            ]
+        ),
+    ),
+    st.tuples(
+        st.sampled_from(["dataset:1/a", "dataset:1/c"]),
+        st.sampled_from([("title", "ours"), ("keywords", {"add": ["GID"], "remove": []})]),
+    ),
+)
+JOURNALS = st.lists(DRAFTS, max_size=8).map(
+    lambda drafts: [remark(id, target, field, new) for id, (target, (field, new)) in enumerate(drafts, 1)]
+)
+FACTS = st.fixed_dictionaries(
+    {
+        "flag": st.sampled_from([None, "measurement", "calibration"]),
+        "title": st.sampled_from([None, "macro 7"]),
+        "sample": st.sampled_from([None, "LaB6"]),
+        "command": st.sampled_from(
+            [Command(text="ascan tt 0 1 1 1", macro="ascan"), Command(text="dscan om", macro="")]
+        ),
+    }
+)
+READINGS = st.tuples(FACTS, FACTS, FACTS).map(
+    lambda facts: [scan(name, **one) for name, one in zip(NAMES, facts, strict=True)]
+)
+
+
+@given(READINGS, READINGS, JOURNALS)
+def test_reading_again_never_changes_what_a_person_set(
+    first: list[Scan], second: list[Scan], said: list[Remark]
+) -> None:
+    was, now = (
+        {one.facts.key: one for dataset in datasets(*scans, remarks=said).values() for one in dataset.scans}
+        for scans in (first, second)
+    )
+    for key, one in was.items():
+        for name in set(one.underlying) & {"flag", "title"}:
+            assert getattr(one, name) == getattr(now[key], name)
+        if "group" in one.underlying:
+            assert one.dataset == now[key].dataset
+        for name, origin in one.origin.items():
+            if name.startswith("keywords.") and origin.source == "person":
+                assert now[key].origin[name] == origin
+        assert set(one.underlying) == set(now[key].underlying)
+
+
+@given(READINGS, JOURNALS)
+def test_grouping_neither_loses_nor_doubles_a_scan(scans: list[Scan], said: list[Remark]) -> None:
+    found = [key for dataset in datasets(*scans, remarks=said).values() for key in dataset.facts.scans]
+    assert sorted(found) == [f"scan:1/{name}" for name in NAMES]
+
+
+@given(READINGS, JOURNALS, st.randoms(use_true_random=False))
+def test_undoing_everything_in_any_order_gives_what_files_and_rules_say(
+    scans: list[Scan], said: list[Remark], dice: Any
+) -> None:
+    ids = [one.id for one in said]
+    dice.shuffle(ids)
+    undone = [remark(100 + n, said[id - 1].target, said[id - 1].field, None, undoes=id) for n, id in enumerate(ids)]
+    assert datasets(*scans, remarks=[*said, *undone]) == datasets(*scans)
+
+
+@given(READINGS, JOURNALS, st.randoms(use_true_random=False))
+def test_the_order_of_remarks_on_different_targets_does_not_matter(
+    scans: list[Scan], said: list[Remark], dice: Any
+) -> None:
+    by_target: dict[str, list[Remark]] = {}
+    for one in said:
+        by_target.setdefault(one.target, []).append(one)
+    waiting = [list(remarks) for remarks in by_target.values()]
+    mixed: list[Remark] = []
+    while waiting:
+        line = dice.choice(waiting)
+        one = line.pop(0)
+        mixed.append(replace(one, id=len(mixed) + 1, batch=len(mixed) + 1))
+        waiting = [line for line in waiting if line]
+    assert datasets(*scans, remarks=mixed) == datasets(*scans, remarks=said)
+    dice.shuffle(mixed)
+    assert datasets(*scans, remarks=mixed) == datasets(*scans, remarks=said)

@@ -4,11 +4,11 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from catalog_builder.records import Channel, Origin, Peak, Preview
+from catalog_builder.records import Channel, Origin, Peak, Preview, Underlying
 from catalog_builder.render import Renderer
 
 from .conftest import (
@@ -153,6 +153,26 @@ def test_a_dataset_says_which_rules_set_its_values(renderer: Renderer) -> None:
     assert "Grouped by rule ‘film’" in text
 
 
+def test_what_a_person_set_names_the_person_and_the_day(renderer: Renderer) -> None:
+    anna = Origin(source="person", name="Anna <b>", at=datetime(2024, 5, 1, 12, tzinfo=UTC))
+    names = ("flag", "title", "dataset", "keywords.word")
+    scan = replace(bare_scan(), title="good one", keywords=("word",), origin=dict.fromkeys(names, anna))
+    dataset = bare_dataset(scan)
+    dataset = replace(
+        dataset,
+        facts=replace(dataset.facts, title="Films", keywords=("own",)),
+        origin={"title": anna, "scans": anna, "keywords.own": anna},
+        underlying={"title": Underlying(value="a", origin=Origin(source="default", name="stem"))},
+    )
+    text = text_of(next(iter(texts(renderer.scan_pages(bare_beamtime(), scan, dataset)).values())))
+    for said in ("Title good one", f"Flag {scan.flag}", "Keywords word", "Dataset Films"):
+        assert f"{said} by Anna &lt;b&gt;, 2024-05-01" in text, said
+    text = text_of(next(iter(texts(renderer.dataset_pages(bare_beamtime(), dataset)).values())))
+    for said in ("Title Films by Anna &lt;b&gt;, 2024-05-01 a", "Keywords own by Anna &lt;b&gt;, 2024-05-01"):
+        assert said in text, said
+    assert "Grouped by Anna &lt;b&gt;, 2024-05-01" in text
+
+
 def test_a_dataset_that_no_rule_touched_names_none(renderer: Renderer) -> None:
     scan = replace(bare_scan(), origin={"flag": Origin(source="default")})
     dataset = replace(bare_dataset(scan), origin={"title": Origin(source="default", name="stem")})
@@ -246,7 +266,7 @@ def test_the_json_of_a_scan_holds_facts_effective_values_and_their_origin(render
     assert document["facts"]["command"]["points"] == 51
     assert document["effective"]["sample"] == "word"
     assert document["facts"]["sample"] == "once word"
-    assert document["origin"]["flag"] == {"source": "rule", "name": "word"}
+    assert document["origin"]["flag"] == {"source": "rule", "name": "word", "at": None}
 
 
 def test_the_json_of_a_dataset_names_its_scans(renderer: Renderer) -> None:
