@@ -24,7 +24,7 @@ from catalog_builder.facts import beamtime_record
 from catalog_builder.files import write_if_changed
 from catalog_builder.intake import Taken, Task
 from catalog_builder.places import Places
-from catalog_builder.publish import Publisher
+from catalog_builder.publish import Published, Publisher
 from catalog_builder.readers import READERS
 from catalog_builder.records import Beamtime, Problem
 from catalog_builder.recordstore import RecordStore
@@ -35,6 +35,9 @@ MASS = 3
 """Beamtimes whose raw data may be gone at once without being doubted, and one more, where they are not the most."""
 
 DAY = 86_400
+RESULTS_A_STEP = 32
+"""Sources taken in between two steps of publishing: so many keep the workers busy meanwhile."""
+
 SECONDS_UNSEEN = 30.0
 """How long a beamtime's scans may be read before what there is of it is published."""
 
@@ -137,6 +140,8 @@ class Run:
         """By the id of the beamtime looked at; of no beamtime under an empty id."""
         self.under_way: dict[str, Walked] = {}
         """Beamtimes walked and not yet published, by id."""
+        self.publishing: Iterator[Published] | None = None
+        """The beamtime that is being published."""
         self.came: set[Identity] = set()
         """Files that came with this run: one that vanished elsewhere and is here was moved."""
         self.went: list[tuple[str, SourceRow]] = []
@@ -148,9 +153,10 @@ class Run:
         folders = self._folders()
         self.reporter.stage("Building", 0)
         self.published_at = begun
-        for done in self.builder.crew.run(intake.take_in, self._tasks(folders)):
+        for number, done in enumerate(self.builder.crew.run(intake.take_in, self._tasks(folders)), start=1):
             self._remember(done.item.source, done.result or _died(done.item))
-            self._publish_ready()
+            if number % RESULTS_A_STEP == 0:
+                self._publish_a_step()
         self._publish_ready()
         for id in self._without_folder(folders):
             with self._costing_itself_alone(id):
@@ -307,23 +313,44 @@ class Run:
     # -- merge, index, render
 
     def _publish_ready(self) -> None:
-        """Publish the beamtimes whose sources are all taken in, and what there is so far of one that takes long."""
-        for id in [id for id, walked in self.under_way.items() if not walked.waiting]:
-            walked = self.under_way.pop(id)
-            with self._costing_itself_alone(id):
-                self._publish_walked(walked)
-        if self.under_way and time.monotonic() - self.published_at > SECONDS_UNSEEN:
-            id, walked = next(iter(self.under_way.items()))
-            with self._costing_itself_alone(id):
-                published = self.publisher.publish(self._record_of(walked))
-                self.counts[id].pages_written += published.pages_written
-            self.published_at = time.monotonic()
+        """Publish the beamtimes whose sources are all taken in."""
+        while self._publish_a_step():
+            pass
 
-    def _publish_walked(self, walked: Walked) -> None:
-        self._forget_vanished(walked)
-        beamtime = self._record_of(walked)
-        self._publish_one(beamtime, walked.rows.values(), walked.found.problems, thorough=walked.is_thorough)
-        self._note_sweep(walked, beamtime)
+    def _publish_a_step(self) -> bool:
+        """Go on publishing for about a second, while workers read on; tells whether anything was left to do.
+
+        Of a beamtime that takes long what there is of it is published now and then.
+        """
+        if self.publishing is None:
+            ready = next((id for id, walked in self.under_way.items() if not walked.waiting), None)
+            if ready is not None:
+                self.publishing = self._published(self.under_way.pop(ready))
+            elif self.under_way and time.monotonic() - self.published_at > SECONDS_UNSEEN:
+                self.publishing = self._published_partly(next(iter(self.under_way.values())))
+            else:
+                return False
+        if next(self.publishing, None) is None:
+            self.publishing, self.published_at = None, time.monotonic()
+        return True
+
+    def _published(self, walked: Walked) -> Iterator[Published]:
+        """Publish a beamtime step by step."""
+        id = walked.folder.id
+        with self._costing_itself_alone(id):
+            self._forget_vanished(walked)
+            beamtime = self._record_of(walked)
+            for done in self.publisher.steps(beamtime, thorough=walked.is_thorough):
+                yield done
+            self._note(beamtime, walked.rows.values(), walked.found.problems, done)
+            self._note_sweep(walked, beamtime)
+
+    def _published_partly(self, walked: Walked) -> Iterator[Published]:
+        id, done = walked.folder.id, Published()
+        with self._costing_itself_alone(id):
+            for done in self.publisher.steps(self._record_of(walked)):
+                yield done
+            self.counts[id].pages_written += done.pages_written
 
     def _record_of(self, walked: Walked) -> Beamtime:
         on_disk = {key for row in walked.rows.values() for key in row.scans}
@@ -359,7 +386,8 @@ class Run:
         self.went += [(id, row) for row in vanished.values()]
         kept = self._kept(id)
         if kept is not None:
-            self._publish_one(kept, (), ())
+            self.store.save_beamtime(kept)
+            self._note(kept, (), (), self.publisher.publish(kept))
 
     @contextmanager
     def _costing_itself_alone(self, id: str) -> Iterator[None]:
@@ -403,15 +431,10 @@ class Run:
                 with self._costing_itself_alone(id):
                     self.counts[id].pages_written += self.publisher.publish(kept).pages_written
 
-    def _publish_one(
-        self,
-        beamtime: Beamtime,
-        rows: Collection[SourceRow],
-        problems: Iterable[Problem],
-        *,
-        thorough: bool = False,
+    def _note(
+        self, beamtime: Beamtime, rows: Collection[SourceRow], problems: Iterable[Problem], published: Published
     ) -> None:
-        published = self.publisher.publish(beamtime, thorough=thorough)
+        """Note what publishing a beamtime did, and all that is wrong with it."""
         counts = self.counts[beamtime.id]
         counts.pages_written += published.pages_written
         counts.failed = sum(row.failed for row in rows)

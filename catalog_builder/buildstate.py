@@ -205,11 +205,10 @@ class BuildState:
 
     def put_scans(self, beamtime: str, rows: Sequence[ScanRow]) -> None:
         """Put a beamtime's scans in place of those it had."""
-        self._db.execute("DELETE FROM scan WHERE beamtime = ?", (beamtime,))
-        self._db.executemany(
-            "INSERT INTO scan VALUES (?, ?, ?, ?, ?, ?)",
-            [(r.key, r.beamtime, r.dataset, r.on_disk, r.size, r.files) for r in rows],
-        )
+        found = self._db.execute("SELECT * FROM scan WHERE beamtime = ?", (beamtime,)).fetchall()
+        before, now = set(found), {(r.key, r.beamtime, r.dataset, r.on_disk, r.size, r.files) for r in rows}
+        self._db.executemany("DELETE FROM scan WHERE key = ?", [(row[0],) for row in before - now])
+        self._db.executemany("INSERT OR REPLACE INTO scan VALUES (?, ?, ?, ?, ?, ?)", sorted(now - before))
 
     def scan(self, key: str) -> ScanRow | None:
         """Give where a scan belongs, or None where there is no such scan."""
@@ -359,7 +358,7 @@ def _listed(problems: Iterable[Problem]) -> str:
 
 
 def _unlisted(listed: str) -> tuple[Problem, ...]:
-    return tuple(Problem(where=where, what=what) for where, what in json.loads(listed))
+    return () if listed == "[]" else tuple(Problem(where=where, what=what) for where, what in json.loads(listed))
 
 
 def _source_row(row: tuple[str, str, str, str, str, str, float | None, int, str | None]) -> SourceRow:
@@ -369,7 +368,7 @@ def _source_row(row: tuple[str, str, str, str, str, str, float | None, int, str 
         path=path,
         signature=signature,
         settings=settings,
-        scans=tuple(json.loads(scans)),
+        scans=tuple(json.loads(scans)) if scans != "[]" else (),
         problems=_unlisted(problems),
         again_at=again_at,
         failed=bool(failed),

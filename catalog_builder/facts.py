@@ -65,7 +65,7 @@ def scan_record(
         units=dict(sorted(reading.units.items())),
         channels=tuple(_channel(column) for column in reading.columns),
         detectors=_detectors(reading, source.series),
-        files=_data_files(source),
+        files=_data_files(source, reading.extent),
         flag=reading.flag,
         problems=located(reading.problems, source, raw),
         reader="" if reader is None else reader.name,
@@ -183,8 +183,11 @@ def _detectors(reading: Reading, series: Iterable[FoundSeries]) -> tuple[str, ..
     return tuple(sorted(name for name in of_frames | of_folders | of_channels if name))
 
 
-def _data_files(source: Source) -> tuple[DataFile, ...]:
+def _data_files(source: Source, extent: int | None) -> tuple[DataFile, ...]:
+    """Give a scan's files; of one that goes on growing behind the scan, as far as the scan goes."""
     files = [DataFile(path=file.path, size=file.size, modified=_utc(file.mtime_ns)) for file in source.files]
+    if extent is not None:
+        files = [replace(files[0], size=extent, modified=None), *files[1:]]
     series = [
         DataFile(
             path=each.path,

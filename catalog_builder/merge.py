@@ -14,6 +14,7 @@ from catalog_builder.records import (
     Beamtime,
     CuratedDataset,
     CuratedScan,
+    DataFile,
     Dataset,
     Json,
     OnDisk,
@@ -245,7 +246,10 @@ def _folded(
     beneath = Underlying(value=title or readable(slug), origin=grouped)
     samples = Counter(scan.sample for scan in ordered if scan.sample)
     flags = {scan.flag for scan in ordered}
-    files = {(file.path, file.suffix): file for scan in ordered for file in scan.facts.files}
+    files: dict[tuple[str, str], DataFile] = {}
+    for file in (file for scan in ordered for file in scan.facts.files):
+        known = files.get((file.path, file.suffix))
+        files[file.path, file.suffix] = file if known is None or file.size > known.size else known
     facts = Dataset(
         key=key,
         slug=slug,

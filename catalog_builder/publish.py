@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from catalog_builder import render
@@ -32,8 +32,11 @@ VERSION = 3
 STEP_SECONDS = 1.0
 """How long the builder's lock is held at a time, about; others wait for no longer than that."""
 
-KEPT_SCANS = 20_000
-"""Scans whose records are kept in memory for the next time; a watched beamtime is published again and again."""
+ENTRIES_AT_ONCE = 2_000
+"""Entries put into the index in one commit: many small commits cost more than they are worth."""
+
+KEPT_SCANS = 4_000
+"""Scans of other beamtimes whose records are kept in memory; a watched one is published again and again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +49,27 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Step:
-    """What was done while the lock was held once."""
+class _Plan:
+    """A beamtime as it is to be published, and of what state that was said."""
 
+    digest: str
+    datasets: Sequence[CuratedDataset]
+    pages: Sequence[Planned]
+    problems: tuple[Problem, ...]
+
+
+@dataclass(slots=True)
+class _Work:
+    """One publishing of a beamtime, from step to step."""
+
+    beamtime: Beamtime
+    thorough: bool
+    plan: _Plan | None = None
+    """What was planned in an earlier step; it holds while the digest does."""
+    made: list[Planned] = field(default_factory=list)
+    """Pages in place whose entries wait to be put into the index, many at once."""
     pages_written: int = 0
     problems: tuple[Problem, ...] = ()
-    is_last: bool = True
 
 
 class Publisher:
@@ -78,14 +96,17 @@ class Publisher:
         Its scans that no source in the build state gave are no longer on disk. With ``thorough`` each page is looked
         for, even where nothing suggests that one is missing.
         """
-        written = 0
-        while True:
+        return list(self.steps(beamtime, thorough=thorough))[-1]
+
+    def steps(self, beamtime: Beamtime, *, thorough: bool = False) -> Iterator[Published]:
+        """Do what ``publish`` does in steps of about a second; gives after each what was done so far."""
+        work = _Work(beamtime, thorough)
+        is_last = False
+        while not is_last:
             with locked(self.places.lock):
                 self._apply_waiting()
-                step = self._step(beamtime, thorough=thorough)
-            written += step.pages_written
-            if step.is_last:
-                return Published(pages_written=written, problems=step.problems)
+                is_last = self._step(work)
+            yield Published(pages_written=work.pages_written, problems=work.problems)
 
     def apply_waiting(self) -> None:
         """Bring what people said since the last publishing onto its pages and into search."""
@@ -99,8 +120,8 @@ class Publisher:
             return
         for id in self.remarks.beamtimes_since(applied if applied < newest else 0):
             if self.places.beamtime_record(id).exists():
-                beamtime = self.store.beamtime(id)
-                while not self._step(beamtime, thorough=False).is_last:
+                work = _Work(self.store.beamtime(id), thorough=False)
+                while not self._step(work):
                     pass
         self.state.put_applied_remark(newest)
 
@@ -121,40 +142,48 @@ class Publisher:
             self.indexer.finish()
             self._begun_afresh = False
 
-    def _step(self, beamtime: Beamtime, *, thorough: bool) -> _Step:
-        """Do what can be done in about a second; the last step says so."""
+    def _step(self, work: _Work) -> bool:
+        """Do what can be done in about a second; tells whether that was all."""
         self._begin_afresh()
+        beamtime = work.beamtime
         rows = self.state.sources(beamtime.id).values()
         stamps = self._records.stamps(beamtime.id)
         digest = self._digest(beamtime, rows, stamps)
-        if not thorough and self.state.digest(beamtime.id) == digest + self._folder_times(beamtime.id):
-            return _Step()
+        if work.plan is None and self._stands(beamtime.id, digest, thorough=work.thorough):
+            return True
         self.state.forget_digest(beamtime.id)
-        datasets, plan, problems = self._planned(beamtime, rows, stamps)
-        written, made, is_last = self._make(beamtime.id, plan)
-        with self.state.transaction():
-            self.state.put_pages(beamtime.id, {page.address: page.digest for page in made})
-            self.state.put_scans(beamtime.id, list(_scan_rows(datasets)))
-            if is_last and not problems:  # a damaged record is named at every build until it is mended
-                self.state.put_digest(beamtime.id, digest + self._folder_times(beamtime.id))
-        return _Step(pages_written=written, problems=problems, is_last=is_last)
+        if work.plan is None or work.plan.digest != digest:
+            work.made = []  # their pages are made anew where they differ
+            work.plan = self._planned(beamtime, rows, stamps, digest)
+            work.problems = work.plan.problems
+            with self.state.transaction():
+                self.state.put_scans(beamtime.id, list(_scan_rows(work.plan.datasets)))
+        is_last = self._make(work, work.plan)
+        if is_last and not work.problems:  # a damaged record is named at every build until it is mended
+            self.state.put_digest(beamtime.id, digest + self._folder_times(beamtime.id))
+        return is_last
+
+    def _stands(self, id: str, digest: str, *, thorough: bool) -> bool:
+        """Tell whether a beamtime is published as the digest says, and its pages are there."""
+        if self.state.digest(id) != digest + self._folder_times(id):
+            return False
+        return not thorough or all(map(self._is_there, self.state.pages(id)))
 
     def plan(self, beamtime: Beamtime) -> list[Planned]:
         """Give all pages of a beamtime as they would be made now."""
         rows = self.state.sources(beamtime.id).values()
-        return self._planned(beamtime, rows, self._records.stamps(beamtime.id))[1]
+        return list(self._planned(beamtime, rows, self._records.stamps(beamtime.id), "").pages)
 
     def _planned(
-        self, beamtime: Beamtime, rows: Collection[SourceRow], stamps: Mapping[str, Stamp]
-    ) -> tuple[list[CuratedDataset], list[Planned], tuple[Problem, ...]]:
-        """Give a beamtime's datasets, the plan of its pages, and the records that cannot be loaded."""
+        self, beamtime: Beamtime, rows: Collection[SourceRow], stamps: Mapping[str, Stamp], digest: str
+    ) -> _Plan:
         scans, problems = self._records.load(beamtime.id, stamps)
         remarks = self.remarks.of_beamtime(beamtime.id)
         datasets = merged(beamtime, scans, _on_disk(scans, rows), self.settings, remarks)
         failed = [problem for row in rows if row.failed for problem in row.problems]
         told = replace(beamtime, problems=(*beamtime.problems, *failed))
-        plan = list(planned(self.renderer, told, datasets, stamps, self.settings_digest))
-        return datasets, plan, tuple(problems)
+        pages = list(planned(self.renderer, told, datasets, stamps, self.settings_digest))
+        return _Plan(digest=digest, datasets=datasets, pages=pages, problems=tuple(problems))
 
     def _begin_afresh(self) -> None:
         """Take nothing for current where the index was lost: pages and entries are made, and remembered, together."""
@@ -163,22 +192,32 @@ class Publisher:
             self.state.forget_all_pages()
         self._begun_afresh = is_afresh
 
-    def _make(self, id: str, plan: Sequence[Planned]) -> tuple[int, list[Planned], bool]:
-        """Make pages and entries that are not current until the time is up; then remove those that are made no more.
+    def _make(self, work: _Work, plan: _Plan) -> bool:
+        """Make pages and entries that are not current until the time is up; tells whether none is left to make.
 
-        Gives the number of files written, the pages made, and whether none is left to make.
+        A page counts as made once its entry is in the index, so that what is killed in between is done again.
         """
-        before = self.state.pages(id)
-        due = [page for page in plan if before.get(page.address) != page.digest or not self._is_there(page)]
-        gone = before.keys() - {page.address for page in plan}
+        id, before = work.beamtime.id, self.state.pages(work.beamtime.id)
+        waiting = {page.address for page in work.made}
+        due = [page for page in plan.pages if page.address not in waiting and not self._is_current(page, before)]
+        gone = before.keys() - {page.address for page in plan.pages}
         self.state.forget_pages(id, [*(page.address for page in due), *gone])
         written, made = self._written(due)
+        work.pages_written += written
+        work.made += made
         is_last = len(made) == len(due)
-        removed = [key for address in gone if (key := key_at(address)) is not None] if is_last else []
-        self.indexer.apply((page.document() for page in made if page.document is not None), removed)
+        if is_last or len(work.made) >= ENTRIES_AT_ONCE:
+            removed = [key for address in gone if (key := key_at(address)) is not None] if is_last else []
+            self.indexer.apply((page.document() for page in work.made if page.document is not None), removed)
+            with self.state.transaction():
+                self.state.put_pages(id, {page.address: page.digest for page in work.made})
+            work.made = []
         if is_last:
-            self._remove_others(id, plan)
-        return written, made, is_last
+            self._remove_others(id, plan.pages)
+        return is_last
+
+    def _is_current(self, page: Planned, before: Mapping[str, str]) -> bool:
+        return before.get(page.address) == page.digest and self._is_there(page.address)
 
     def _written(self, due: Sequence[Planned]) -> tuple[int, list[Planned]]:
         written, until = 0, time.monotonic() + STEP_SECONDS
@@ -194,8 +233,8 @@ class Publisher:
             made.append(page)
         return written, made
 
-    def _is_there(self, page: Planned) -> bool:
-        return os.path.exists(f"{self.places.site}{page.address}index.html")  # noqa: PTH110 - a Path each costs 5 µs
+    def _is_there(self, address: str) -> bool:
+        return os.path.exists(f"{self.places.site}{address}index.html")  # noqa: PTH110 - a Path each costs 5 µs
 
     def _remove_others(self, id: str, plan: Sequence[Planned]) -> None:
         """Remove the folders of pages that are no longer made, whoever made them."""

@@ -125,9 +125,9 @@ class DataFile:
     """Set for a series: all files directly in ``path`` that end so (``.cbf``)."""
     count: int = 1
     size: int = 0
-    """Bytes, summed over a series."""
+    """Bytes, summed over a series; of a SPEC file, which goes on growing, up to the end of the scan."""
     modified: datetime | None = None
-    """Time of the newest file."""
+    """Time of the newest file; None for a SPEC file."""
     detector: str | None = None
 
 

@@ -62,15 +62,16 @@ def suggestions(
 
 def _hits(match: Match, texts: Mapping[str, str | None]) -> bool:
     """Tell whether every expression that is given is found; a match without any never hits."""
-    wanted = [(texts[name], expression) for name, expression in match if expression is not None]
-    return bool(wanted) and all(text is not None and _compiled(expr).search(text) for text, expr in wanted)
+    wanted = _compiled(match)
+    return bool(wanted) and all((text := texts[name]) is not None and expr.search(text) for name, expr in wanted)
 
 
 @cache
-def _compiled(expression: str) -> re.Pattern[str]:
-    """Compile once a process.
+def _compiled(match: Match) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """Compile the expressions that are given, once a process: a rule is asked of every scan.
 
     Python's expressions can take exponential time on unlucky text (``(a+)+$``). They come from the site's own
     configuration, and the texts are short; nothing guards against a site that slows itself down.
     """
-    return re.compile(expression, re.IGNORECASE)
+    given = ((name, expression) for name, expression in match if expression is not None)
+    return tuple((name, re.compile(expression, re.IGNORECASE)) for name, expression in given)

@@ -129,6 +129,8 @@ class Reading:
     problems: tuple[Problem, ...] = ()
     bookmark: str | None = None
     """Where this scan begins, in the reader's own words: from here it reads on in a file that only grew."""
+    extent: int | None = None
+    """Bytes of a file with several scans up to the end of this one; they stay what they are when it grows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

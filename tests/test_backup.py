@@ -64,6 +64,7 @@ def kept(site: Site) -> Site:
     with Database(Places(site.settings.catalogue).database) as database:
         Accounts(database).add("anna", groups=["11-clbt"], password_hash="a hash")
         Carts(database).add("anna", [ON_TAPE])
+    build_again(site)
     return site
 
 

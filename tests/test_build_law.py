@@ -47,8 +47,8 @@ class FilesComeAndGo(RuleBasedStateMachine):
         self.raw = {id: self.site.beamtime(id) for id in BEAMTIMES}
         self.clock = LONG_AGO
         self.serial = 0
-        self.built: set[Path] = set()
-        """Scan files as they were at the last build."""
+        self.built: dict[Path, tuple[int, ...]] = {}
+        """Scan files as they were at the last build: what a renamed file keeps."""
         self.kept: set[str] = set()
         """Keys of scans whose files were deleted after they were built."""
 
@@ -85,10 +85,7 @@ class FilesComeAndGo(RuleBasedStateMachine):
     @precondition(lambda self: self.files())
     @rule(data=st.data())
     def delete(self, data: st.DataObject) -> None:
-        path = self.one(data)
-        path.unlink()
-        if path in self.built:
-            self.kept.add(key_of(path))
+        self.one(data).unlink()
 
     @precondition(lambda self: len(self.files()) > 1)
     @rule(data=st.data())
@@ -122,8 +119,11 @@ class FilesComeAndGo(RuleBasedStateMachine):
     def build(self) -> None:
         summary = build(self.site.settings, PlainReporter(io.StringIO()))
         assert summary.problems == ()
-        self.built = set(self.files())
-        self.kept -= {key_of(path) for path in self.built}
+        now = {path: identity(path) for path in self.files()}
+        went = {path: was for path, was in self.built.items() if path not in now}
+        self.kept |= {key_of(path) for path, was in went.items() if was not in now.values()}
+        self.kept -= {key_of(path) for path in now}
+        self.built = now
 
     # the law
 
@@ -167,6 +167,11 @@ class FilesComeAndGo(RuleBasedStateMachine):
     def stamp(self, path: Path) -> None:
         self.clock += 1
         os.utime(path, (self.clock, self.clock))
+
+
+def identity(path: Path) -> tuple[int, ...]:
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def key_of(path: Path) -> str:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from catalog_builder.executors import Crew, Done, Item, Limits, Result
 
-AHEAD = 4
+AHEAD = 32
 """Items in hand for each worker."""
 
 

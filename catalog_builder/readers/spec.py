@@ -94,6 +94,8 @@ class _Block:
     lines: list[tuple[int, str]] = field(default_factory=list)
     spectra: SpecSpectra = field(default_factory=SpecSpectra)
     bookmark: Bookmark | None = None
+    end: int | None = None
+    """Bytes of the file up to where the next scan begins; None in an archive."""
     last: bool = False
     """True where no other scan follows."""
     cut: bool = False
@@ -208,13 +210,15 @@ class _Lines:
         self.stream = stream
         self.at = at
         """Bytes before the line given last."""
+        self.ahead = at
+        """Bytes up to its end."""
         self.cut = False
         self._line = line
 
     def __iter__(self) -> Iterator[tuple[int, str]]:
-        ahead, raw = self.at, b"\n"
+        raw = b"\n"
         for place, raw in enumerate(iter(lambda: self.stream.readline(_LONGEST_LINE), b""), start=self._line):
-            self.at, ahead = ahead, ahead + len(raw)
+            self.at, self.ahead = self.ahead, self.ahead + len(raw)
             try:
                 yield place, raw.decode("utf-8").rstrip("\r\n")
             except UnicodeDecodeError:
@@ -261,6 +265,7 @@ class _Blocks:
                     _row_or_spectrum(self._block, at, line)
             elif match := _SCAN.match(line):
                 if self._block is not None:
+                    self._block.end = self._lines.at
                     yield self._block, self._complaints
                     self._complaints = Complaints(self.called)
                 self._begin(match, at)
@@ -306,6 +311,7 @@ class _Blocks:
             self._complaints.add(f"{damage}; what stands behind is missing")
         if self._block is not None:
             self._block.last, self._block.cut = True, (self._lines.cut or bool(damage)) and self._into == "scan"
+            self._block.end = self._lines.ahead
             yield self._block, self._complaints
         elif self._complaints.all() and (damage or not self._lines.cut):
             first = self._complaints.all()[0]
@@ -460,6 +466,7 @@ def _reading(block: _Block, complaints: Complaints, zone: ZoneInfo) -> Reading:
         spectra=block.spectra.spectra(complaints, block.line),
         problems=complaints.all(),
         bookmark=None if block.bookmark is None else block.bookmark.text(),
+        extent=None if block.bookmark is None else block.end,
     )
     return storable(reading) if notes.escaped else reading
 
