@@ -11,6 +11,7 @@ import stat
 from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from fnmatch import translate
 from pathlib import Path, PurePosixPath
 
 from catalog_builder.config import BeamtimeSettings
@@ -217,6 +218,7 @@ class Walk:
         self.suffixes = suffixes
         self.named_whole = named_whole
         self.raw = PurePosixPath(settings.raw)
+        self.is_list = re.compile(translate(PurePosixPath(settings.groups_file).name)).match
         self.found = Found()
         readers = dict.fromkeys(reader for each in suffixes.values() for reader in each)
         self.order = {reader: place for place, reader in enumerate(readers)}
@@ -262,13 +264,13 @@ class Walk:
         for file in here.files:
             if file.path in claimed:
                 continue
-            name = PurePosixPath(file.path)
-            if name.match(self.settings.groups_file):
+            stem, suffix = _split(file.path)
+            if self.is_list(stem + suffix) and PurePosixPath(file.path).match(self.settings.groups_file):
                 self.found.lists.append(file)
                 continue
-            for reader in self.suffixes.get(name.suffix.lower(), ())[:1]:
+            for reader in self.suffixes.get(suffix.lower(), ())[:1]:
                 alone = reader in self.named_whole
-                members.setdefault((name.name if alone else name.stem, alone), []).append((reader, file))
+                members.setdefault((stem + suffix if alone else stem, alone), []).append((reader, file))
         for group in members.values():
             group.sort(key=lambda member: (self.order[member[0]], member[1].path))
         yield from members.items()
@@ -283,7 +285,8 @@ class Walk:
         masters = {match[1] for _, match in named if match[2] == "master"}
         if not masters:
             return {}
-        scans = {PurePosixPath(file.path).stem for file in here.files if self._is_scan_file(file)}
+        split = (_split(file.path) for file in here.files)
+        scans = {stem for stem, suffix in split if self.suffixes.get(suffix.lower())}
         found: dict[str, list[FoundFile]] = {}
         for file, match in named:
             if match[1] not in masters:
@@ -294,17 +297,13 @@ class Walk:
                 found.setdefault(f"{match[1]}_master", []).append(file)
         return found
 
-    def _is_scan_file(self, file: FoundFile) -> bool:
-        return bool(self.suffixes.get(PurePosixPath(file.path).suffix.lower()))
-
     def _add(
         self, members: list[tuple[str, FoundFile]], series: list[FoundSeries], sidecars: tuple[FoundFile, ...]
     ) -> None:
-        first = PurePosixPath(members[0][1].path)
         self.found.sources.append(
             Source(
                 beamtime=self.folder.id,
-                path=str(first.relative_to(self.raw)),
+                path=members[0][1].path.removeprefix(f"{self.raw}/"),
                 readers=tuple(reader for reader, _ in members),
                 files=tuple(file for _, file in members),
                 series=tuple(series),
@@ -435,7 +434,7 @@ class Walk:
         elif entry.is_file():
             is_now = entry.stat()
             size, time, inode = is_now.st_size, is_now.st_mtime_ns, is_now.st_ino
-            files.append(FoundFile(path=str(path / entry.name), size=size, mtime_ns=time, inode=inode))
+            files.append(FoundFile(path=f"{path}/{entry.name}", size=size, mtime_ns=time, inode=inode))
 
     def _stays_inside(self, path: Path) -> bool:
         try:
@@ -471,11 +470,18 @@ def _is_utf8(name: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
+def _split(path: str) -> tuple[str, str]:
+    """Give a file's stem and suffix, as ``PurePosixPath`` does, at a tenth of its cost."""
+    name = path.rpartition("/")[2]
+    at = name.rfind(".")
+    return (name[:at], name[at:]) if 0 < at < len(name) - 1 else (name, "")
+
+
 def _loose_frames(here: _Folder) -> dict[str, list[FoundSeries]]:
     """Give the frames that lie directly in a folder, by stem: they belong to a scan of exactly that stem."""
     frames: dict[str, list[FoundSeries]] = {}
     for file in here.files:
-        stem, suffix = os.path.splitext(os.path.basename(file.path))  # noqa: PTH119, PTH122 - a Path each costs 7 µs
+        stem, suffix = _split(file.path)
         if suffix.lower() in LOOSE_FRAME_SUFFIXES:
             frames.setdefault(stem, []).append(_one_file(file, None))
     return frames
@@ -485,7 +491,7 @@ def _sidecars(here: _Folder) -> dict[str, tuple[FoundFile, ...]]:
     """Give what an ingest left in a folder, by the stem of the scan it is about."""
     found: dict[str, tuple[FoundFile, ...]] = {}
     for file in here.files:
-        name = os.path.basename(file.path)  # noqa: PTH119 - a Path each costs 7 µs
+        name = file.path.rpartition("/")[2]
         for suffix in SIDECAR_SUFFIXES:
             if name.endswith(suffix):
                 stem = name.removesuffix(suffix)

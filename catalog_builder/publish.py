@@ -87,6 +87,7 @@ class Publisher:
         self.renderer = render.Renderer(settings)
         self.indexer = Indexer(self.places.index)
         self.settings_digest = _settings_digest(settings)
+        self._site = str(self.places.site)
         self._records = _Records(self.store)
         self._begun_afresh = False
 
@@ -234,7 +235,7 @@ class Publisher:
         return written, made
 
     def _is_there(self, address: str) -> bool:
-        return os.path.exists(f"{self.places.site}{address}index.html")  # noqa: PTH110 - a Path each costs 5 µs
+        return os.path.exists(f"{self._site}{address}index.html")  # noqa: PTH110 - a Path each costs 5 µs
 
     def _remove_others(self, id: str, plan: Sequence[Planned]) -> None:
         """Remove the folders of pages that are no longer made, whoever made them."""

@@ -372,7 +372,9 @@ def same(one: object, other: object) -> bool:
 
 
 def same_but_bookmarks(one: list[Reading], other: list[Reading]) -> bool:
-    return same([replace(r, bookmark=None, extent=None) for r in one], [replace(r, bookmark=None, extent=None) for r in other])
+    return same(
+        [replace(r, bookmark=None, extent=None) for r in one], [replace(r, bookmark=None, extent=None) for r in other]
+    )
 
 
 AGAIN = HEADER.replace("Two Theta  Theta", "A  B").replace("#E", "#C none\n#E")
