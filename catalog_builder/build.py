@@ -7,34 +7,30 @@ import json
 import logging
 import os
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
-from catalog_builder import discover, intake
-from catalog_builder.buildstate import BuildState, SourceRow, Sweep
+from catalog_builder import intake
+from catalog_builder.buildstate import BuildState, SourceRow
 from catalog_builder.config import Settings
-from catalog_builder.currency import Identity, identities, identity_of, why_stale
+from catalog_builder.currency import identities
 from catalog_builder.database import Database
-from catalog_builder.discover import BeamtimeFolder, Found, Source
-from catalog_builder.errors import CatalogError, did_you_mean
+from catalog_builder.discover import BeamtimeFolder, Source
+from catalog_builder.errors import CatalogError
 from catalog_builder.executors import EXECUTORS, Crew, Limits
 from catalog_builder.facts import beamtime_record
 from catalog_builder.files import write_if_changed
 from catalog_builder.intake import Taken, Task
 from catalog_builder.places import Places
 from catalog_builder.publish import Published, Publisher
-from catalog_builder.readers import READERS
 from catalog_builder.records import Beamtime, Problem
 from catalog_builder.recordstore import RecordStore
 from catalog_builder.remarks import Remarks
 from catalog_builder.report import BuildSummary, Counts, Reporter
+from catalog_builder.survey import Standards, Survey, Walked
 
-MASS = 3
-"""Beamtimes whose raw data may be gone at once without being doubted, and one more, where they are not the most."""
-
-DAY = 86_400
 RESULTS_A_STEP = 32
 """Sources taken in between two steps of publishing: so many keep the workers busy meanwhile."""
 
@@ -42,24 +38,6 @@ SECONDS_UNSEEN = 30.0
 """How long a beamtime's scans may be read before what there is of it is published."""
 
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class Walked:
-    """A beamtime whose folder was walked."""
-
-    folder: BeamtimeFolder
-    found: Found
-    rows: dict[str, SourceRow]
-    """Of its sources by path, as they stand now."""
-    stale: list[Source]
-    """Sources that must be taken in."""
-    vanished: list[str]
-    """Paths of sources that are no longer there."""
-    waiting: int = 0
-    """Stale sources that are not taken in yet."""
-    is_thorough: bool = False
-    """True once a week: each page is looked for too."""
 
 
 def build(
@@ -129,28 +107,30 @@ class Run:
         self.reporter, self.places, self.publisher = builder.reporter, builder.places, builder.publisher
         self.chosen = chosen
         self.now = now
-        self.believe_gone = believe_gone
         self.counts: dict[str, Counts] = {}
         """By beamtime."""
-        self.is_blind = False
-        """True where beamtimes are missing that may only not be mounted: none is said to be gone."""
-        self.doubted: set[str] = set()
-        """Beamtimes whose raw data are missing, which is not believed."""
+        self.survey = Survey(
+            self.settings,
+            self.state,
+            self.store,
+            now,
+            Standards(taking_in=builder.intake_digest, publishing=self.publisher.mark),
+            believe_gone=believe_gone,
+        )
         self.problems: dict[str, list[Problem]] = {"": []}
         """By the id of the beamtime looked at; of no beamtime under an empty id."""
         self.under_way: dict[str, Walked] = {}
         """Beamtimes walked and not yet published, by id."""
         self.publishing: Iterator[Published] | None = None
         """The beamtime that is being published."""
-        self.came: set[Identity] = set()
-        """Files that came with this run: one that vanished elsewhere and is here was moved."""
-        self.went: list[tuple[str, SourceRow]] = []
-        """Sources that vanished, with their beamtimes, and have not been found elsewhere yet."""
+        self.went: list[SourceRow] = []
+        """Sources that vanished and have not been found elsewhere yet."""
 
     def told(self) -> BuildSummary:
         """Do it all, and say what was done."""
         begun = time.monotonic()
-        folders = self._folders()
+        folders = self.survey.folders(self.chosen)
+        self.problems[""] += self.survey.problems
         self.reporter.stage("Building", 0)
         self.published_at = begun
         for number, done in enumerate(self.builder.crew.run(intake.take_in, self._tasks(folders)), start=1):
@@ -168,115 +148,27 @@ class Run:
 
     # -- discover
 
-    def _folders(self) -> list[BeamtimeFolder]:
-        """Give the folders of the chosen beamtimes; an empty root is not believed."""
-        folders, problems = discover.beamtimes(self.settings.beamtimes)
-        self.problems[""] += problems
-        kept = self.store.beamtime_ids()
-        if kept and not folders:
-            raise CatalogError(
-                f"no beamtime was found, but the catalogue holds {len(kept)}; nothing was changed",
-                where=", ".join(map(str, self.settings.beamtimes.roots)),
-                remedy="mount the file system, or correct beamtimes.roots",
-            )
-        self._doubt(folders)
-        known = {folder.id for folder in folders} | set(kept)
-        for id in self.chosen:
-            if id not in known:
-                raise CatalogError(f"there is no beamtime {id!r}", remedy=did_you_mean(id, known))
-        return [folder for folder in folders if not self.chosen or folder.id in self.chosen]
-
-    def _doubt(self, folders: Sequence[BeamtimeFolder]) -> None:
-        """See whether something is not mounted: a root without beamtimes, or most beamtimes empty at once."""
-        for root in self.settings.beamtimes.roots:
-            if not any(folder.path.is_relative_to(root) for folder in folders):
-                self._be_blind(
-                    str(root),
-                    f"no folder below it looks like {self.settings.beamtimes.pattern!r} (beamtimes.pattern); "
-                    "beamtimes that are not found stay as they were",
-                )
-        had = self.state.beamtimes_on_disk()
-        there = {folder.id for folder in folders if discover.has_raw(folder, self.settings.beamtimes)}
-        missing = had - there
-        if len(missing) >= MASS and len(missing) * 2 > len(had) and not self.believe_gone:
-            self.doubted = missing
-            self._be_blind(
-                ", ".join(map(str, self.settings.beamtimes.roots)),
-                f"the raw data of {len(missing)} of {len(had)} beamtimes are gone at once, which a file system that is "
-                "not mounted looks like; they stay as they were. If they did go to tape, run: catbuild build --gone",
-            )
-
-    def _be_blind(self, where: str, what: str) -> None:
-        self.is_blind = True
-        self.problems[""].append(Problem(where=where, what=what))
-
     def _tasks(self, folders: Iterable[BeamtimeFolder]) -> Iterator[Task]:
         """Walk beamtime after beamtime, and give what must be taken in."""
         for folder in folders:
-            if self._is_quiet(folder):
+            if self.survey.is_at_rest(folder):
+                self._pass_over(folder.id)
                 continue
-            walked = self.under_way[folder.id] = self._walked(folder)
+            walked = self.under_way[folder.id] = self.survey.walked(folder)
+            self.counts[folder.id] = Counts(current=walked.current)
+            self.reporter.expect(len(walked.stale))
             kept = self.store.kept_keys(folder.id) if walked.stale else set()
             for source in walked.stale:
                 row = walked.rows.get(source.path)
-                before = row if self._is_kept(row, kept) else None
+                before = row if self.survey.is_kept(row, kept) else None
                 yield Task(source=source, folder=folder, settings=self.settings, now=self.now, before=before)
             if not walked.stale:
                 self._publish_ready()
 
-    def _is_quiet(self, folder: BeamtimeFolder) -> bool:
-        """Tell whether an ended beamtime stands as a whole: its folders' times are those of a walk within the week.
-
-        What is wrong with it stays wrong.
-        """
-        sweep = self.state.sweep(folder.id)
-        if sweep is None or not sweep.folders or self._is_due(sweep):
-            return False
-        times = {path: discover.folder_time(folder, path) for path in sweep.folders}
-        if times != sweep.folders or self._mark(folder.id) != sweep.mark or self.state.is_to_be_read_again(folder.id):
-            return False
-        counts = self.counts[folder.id] = Counts(current=self.state.sources_with_scans(folder.id))
-        self.reporter.advance(counts.current)
-        self.problems[folder.id] = [problem for id, problem in self.state.problems() if id == folder.id]
-        return True
-
-    def _is_due(self, sweep: Sweep) -> bool:
-        return not 0 <= self.now.timestamp() - sweep.at < self.settings.beamtimes.sweep_days * DAY
-
-    def _mark(self, id: str) -> str:
-        """Give what else an ended beamtime depends on, without listing anything."""
-        return f"{self.builder.intake_digest} {self.publisher.mark(id)}"
-
-    def _walked(self, folder: BeamtimeFolder) -> Walked:
-        """Walk a beamtime's folder and say which of its sources must be taken in."""
-        sweep, rows, found = self.state.sweep(folder.id), self.state.sources(folder.id), walk(folder, self.settings)
-        kept = self.store.kept_keys(folder.id)
-        digest, now = self.builder.intake_digest, self.now
-        stale = [
-            source
-            for source in found.sources
-            if why_stale(source, rows.get(source.path), settings=digest, records=kept, now=now)
-        ]
-        there = {source.path for source in found.sources}
-        current = there - {source.path for source in stale}
-        counts = self.counts[folder.id] = Counts()
-        counts.current = sum(1 for path in current if rows[path].scans or rows[path].failed)
-        self.reporter.expect(len(stale))
-        self.came.update(identity for source in stale for identity in map(identity_of, source.files))
-        is_doubted = folder.id in self.doubted
-        return Walked(
-            folder=folder,
-            found=found,
-            rows=rows,
-            stale=stale,
-            vanished=[] if is_doubted else [p for p in rows if p not in there and not found.is_unseen(p)],
-            waiting=len(stale),
-            is_thorough=sweep is None or self._is_due(sweep),
-        )
-
-    def _is_kept(self, row: SourceRow | None, records: Set[str]) -> bool:
-        """Tell whether all that was taken in of a source stands, and would be read the same today."""
-        return row is not None and row.settings == self.builder.intake_digest and records >= set(row.scans)
+    def _pass_over(self, id: str) -> None:
+        """Leave a beamtime as it stands; what is wrong with it stays wrong."""
+        self.counts[id] = Counts(current=self.state.sources_with_scans(id))
+        self.problems[id] = [problem for _, problem in self.state.problems(id)]
 
     # -- take in
 
@@ -342,8 +234,8 @@ class Run:
             beamtime = self._record_of(walked)
             for done in self.publisher.steps(beamtime, thorough=walked.is_thorough):
                 yield done
-            self._note(beamtime, walked.rows.values(), walked.found.problems, done)
-            self._note_sweep(walked, beamtime)
+            self._note(beamtime, walked.on_disk(), walked.found.problems, done)
+            self.survey.note(walked, beamtime)
 
     def _published_partly(self, walked: Walked) -> Iterator[Published]:
         id, done = walked.folder.id, Published()
@@ -353,41 +245,34 @@ class Run:
             self.counts[id].pages_written += done.pages_written
 
     def _record_of(self, walked: Walked) -> Beamtime:
-        on_disk = {key for row in walked.rows.values() for key in row.scans}
+        on_disk = {key for row in walked.on_disk() for key in row.scans}
         beamtime = beamtime_record(
             walked.folder, walked.found.lists, self._kept(walked.folder.id), on_disk, self.settings
         )
         self.store.save_beamtime(beamtime)
         return beamtime
 
-    def _note_sweep(self, walked: Walked, beamtime: Beamtime) -> None:
-        """Remember the times of an ended beamtime's folders, so that it is not walked until one changes."""
-        id, now = walked.folder.id, self.now.timestamp()
-        before = self.state.sweep(id)
-        at = now if walked.is_thorough or before is None else before.at
-        newest = max([source.newest_ns for source in walked.found.sources], default=0)
-        times = walked.found.folders
-        is_over = beamtime.end is None or beamtime.end < self.now
-        is_ended = is_over and newest < (now - 7 * DAY) * 1e9 and max(times.values(), default=0) < (now - DAY) * 1e9
-        told = is_ended and not self.doubted and not walked.found.problems
-        self.state.put_sweep(id, Sweep(at=at, folders=times if told else {}, mark=self._mark(id)))
-
     def _without_folder(self, folders: Sequence[BeamtimeFolder]) -> list[str]:
         """Give the beamtimes the catalogue holds although their folders are gone: their data are on tape."""
-        if self.is_blind:
+        if self.survey.is_blind:
             return []
         found = {folder.id for folder in folders}
         return [id for id in self.store.beamtime_ids() if id not in found and (not self.chosen or id in self.chosen)]
 
     def _publish_gone(self, id: str) -> None:
-        vanished = self.state.sources(id)
-        self.state.forget_sources(id, vanished)
+        vanished = [row for row in self.state.sources(id).values() if not row.gone]
+        self._keep_gone(vanished)
         self.counts[id] = Counts(removed=len(vanished))
-        self.went += [(id, row) for row in vanished.values()]
         kept = self._kept(id)
         if kept is not None:
             self.store.save_beamtime(kept)
             self._note(kept, (), (), self.publisher.publish(kept))
+
+    def _keep_gone(self, rows: Iterable[SourceRow]) -> None:
+        """Note that sources are gone from disk: what was read of them stays, and counts again when they come back."""
+        for row in rows:
+            self.state.put_source(replace(row, gone=True))
+            self.went.append(row)
 
     @contextmanager
     def _costing_itself_alone(self, id: str) -> Iterator[None]:
@@ -402,30 +287,34 @@ class Run:
             self.problems.setdefault(id, []).append(Problem(where=id, what=what))
 
     def _forget_vanished(self, walked: Walked) -> None:
-        """Forget sources that are no longer there.
+        """Note which sources are no longer there.
 
         Their scans stay, on tape now; but where a file has become part of another source (a ``.fio`` beside a
         ``.nxs``), or was renamed, the source it is in now says what scans there are.
         """
         id, rows = walked.folder.id, walked.rows
         gone = {path: rows.pop(path) for path in walked.vanished}
-        on_disk = {key for row in rows.values() for key in row.scans}
+        on_disk = {key for row in walked.on_disk() for key in row.scans}
         absorbed = {file.path for source in walked.found.sources for file in source.files}
-        for path, row in gone.items():
-            if f"{self.settings.beamtimes.raw}/{path}" in absorbed or self.came.intersection(identities(row)):
-                self._drop(set(row.scans) - on_disk)
-            else:
-                self.went.append((id, row))
-        self.state.forget_sources(id, gone)
+        elsewhere = [
+            row
+            for path, row in gone.items()
+            if f"{self.settings.beamtimes.raw}/{path}" in absorbed or self.survey.came.intersection(identities(row))
+        ]
+        for row in elsewhere:
+            self._drop(set(row.scans) - on_disk)
+        self.state.forget_sources(id, [row.path for row in elsewhere])
+        self._keep_gone(row for row in gone.values() if row not in elsewhere)
         self.counts[id].removed += len(gone)
 
     def _follow_moved(self) -> None:
         """Drop the scans of files that were moved to a beamtime walked later."""
-        moved = [(id, row) for id, row in self.went if self.came.intersection(identities(row))]
-        for id in dict.fromkeys(id for id, _ in moved):
-            on_disk = {key for row in self.state.sources(id).values() for key in row.scans}
-            for _, row in moved:
-                self._drop({key for key in row.scans if key.startswith(f"scan:{id}/")} - on_disk)
+        moved = [row for row in self.went if self.survey.came.intersection(identities(row))]
+        for id in dict.fromkeys(row.beamtime for row in moved):
+            mine = [row for row in moved if row.beamtime == id]
+            self.state.forget_sources(id, [row.path for row in mine])
+            on_disk = {key for row in self.state.sources(id).values() if not row.gone for key in row.scans}
+            self._drop({key for row in mine for key in row.scans} - on_disk)
             kept = self._kept(id)
             if kept is not None:
                 with self._costing_itself_alone(id):
@@ -488,17 +377,6 @@ class Run:
         write_if_changed(
             self.places.status, json.dumps(status, ensure_ascii=False, indent=1).encode("utf-8", "backslashreplace")
         )
-
-
-def walk(folder: BeamtimeFolder, settings: Settings) -> Found:
-    """Walk a beamtime's folder for what the configured readers read."""
-    readers = [READERS.get(name) for name in settings.readers]
-    suffixes: dict[str, tuple[str, ...]] = {}
-    for reader in readers:
-        for suffix in reader.suffixes:
-            suffixes[suffix] = (*suffixes.get(suffix, ()), reader.name)
-    whole = frozenset(reader.name for reader in readers if reader.keeps_suffix)
-    return discover.Walk(folder, settings.beamtimes, suffixes, whole).run()
 
 
 def _died(task: Task) -> Taken:

@@ -15,12 +15,13 @@ from catalog_builder.database import refuse_network_file_system
 from catalog_builder.errors import CatalogError
 from catalog_builder.records import Problem
 
-VERSION = 4
+VERSION = 5
 
 _SCHEMA = """
 CREATE TABLE source (
     beamtime TEXT NOT NULL, path TEXT NOT NULL, signature TEXT NOT NULL, settings TEXT NOT NULL,
     scans TEXT NOT NULL, problems TEXT NOT NULL, again_at REAL, failed INTEGER NOT NULL, bookmark TEXT,
+    gone INTEGER NOT NULL,
     PRIMARY KEY (beamtime, path)) WITHOUT ROWID;
 CREATE TABLE scan (
     key TEXT PRIMARY KEY, beamtime TEXT NOT NULL, dataset TEXT NOT NULL, on_disk TEXT NOT NULL,
@@ -57,6 +58,8 @@ class SourceRow:
     """True where nothing could be read."""
     bookmark: str | None = None
     """Where reading goes on if the file only grows, in the words of ``intake``."""
+    gone: bool = False
+    """True where its files are gone from disk: its scans stay. What comes back as it was is not read again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,17 +179,21 @@ class BuildState:
         self._db.execute("COMMIT")
 
     def sources(self, beamtime: str) -> dict[str, SourceRow]:
-        """Give a beamtime's sources by path."""
+        """Give a beamtime's sources by path, those gone from disk too."""
         rows = self._db.execute(
-            "SELECT beamtime, path, signature, settings, scans, problems, again_at, failed, bookmark "
+            "SELECT beamtime, path, signature, settings, scans, problems, again_at, failed, bookmark, gone "
             "FROM source WHERE beamtime = ? ORDER BY path",
             (beamtime,),
         )
         return {row[1]: _source_row(row) for row in rows}
 
+    def sources_on_disk(self, beamtime: str) -> list[SourceRow]:
+        """Give a beamtime's sources whose files are on disk, by path."""
+        return [row for row in self.sources(beamtime).values() if not row.gone]
+
     def put_source(self, row: SourceRow) -> None:
         self._db.execute(
-            "INSERT OR REPLACE INTO source VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO source VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 row.beamtime,
                 row.path,
@@ -197,6 +204,7 @@ class BuildState:
                 row.again_at,
                 row.failed,
                 row.bookmark,
+                row.gone,
             ),
         )
 
@@ -282,10 +290,10 @@ class BuildState:
         if before is None or before[0] != listed:
             self._db.execute("INSERT OR REPLACE INTO problems VALUES (?, ?)", (beamtime, listed))
 
-    def problems(self) -> list[tuple[str, Problem]]:
+    def problems(self, beamtime: str | None = None) -> list[tuple[str, Problem]]:
         """Give everything that is wrong now, with the beamtime's id, by id; an empty id stands for no beamtime."""
-        rows = self._db.execute("SELECT beamtime, listed FROM problems ORDER BY beamtime")
-        return [(id, problem) for id, listed in rows for problem in _unlisted(listed)]
+        sql = "SELECT beamtime, listed FROM problems WHERE ? IS NULL OR beamtime = ? ORDER BY beamtime"
+        return [(id, one) for id, listed in self._db.execute(sql, (beamtime, beamtime)) for one in _unlisted(listed)]
 
     def forget_beamtime(self, beamtime: str) -> None:
         """Forget everything about a beamtime whose records are gone."""
@@ -302,29 +310,31 @@ class BuildState:
 
     def beamtimes_on_disk(self) -> set[str]:
         """Give the ids of the beamtimes that had scans on disk when they were looked at last."""
-        return {id for (id,) in self._db.execute("SELECT DISTINCT beamtime FROM source WHERE scans != '[]'")}
+        return {
+            id for (id,) in self._db.execute("SELECT DISTINCT beamtime FROM source WHERE scans != '[]' AND NOT gone")
+        }
 
     def is_to_be_read_again(self, beamtime: str) -> bool:
         """Tell whether a source of a beamtime would be judged differently later though nothing changed."""
-        sql = "SELECT 1 FROM source WHERE beamtime = ? AND again_at IS NOT NULL LIMIT 1"
+        sql = "SELECT 1 FROM source WHERE beamtime = ? AND again_at IS NOT NULL AND NOT gone LIMIT 1"
         return self._db.execute(sql, (beamtime,)).fetchone() is not None
 
     def to_be_read_again(self) -> dict[str, list[str]]:
         """Give the sources that are newer on disk than in the catalogue, or still being written: paths by beamtime."""
         found: dict[str, list[str]] = {}
-        sql = "SELECT beamtime, path FROM source WHERE again_at IS NOT NULL ORDER BY beamtime, path"
+        sql = "SELECT beamtime, path FROM source WHERE again_at IS NOT NULL AND NOT gone ORDER BY beamtime, path"
         for beamtime, path in self._db.execute(sql):
             found.setdefault(beamtime, []).append(path)
         return found
 
     def sources_with_scans(self, beamtime: str) -> int:
         """Give the number of a beamtime's sources that hold scans, or failed."""
-        sql = "SELECT count(*) FROM source WHERE beamtime = ? AND (scans != '[]' OR failed)"
+        sql = "SELECT count(*) FROM source WHERE beamtime = ? AND (scans != '[]' OR failed) AND NOT gone"
         return int(self._db.execute(sql, (beamtime,)).fetchone()[0])
 
     def failed(self) -> int:
         """Give the number of sources nothing could be read of."""
-        return int(self._db.execute("SELECT count(*) FROM source WHERE failed").fetchone()[0])
+        return int(self._db.execute("SELECT count(*) FROM source WHERE failed AND NOT gone").fetchone()[0])
 
     def counts_by_beamtime(self) -> dict[str, tuple[int, int]]:
         """Give the number of scans and of datasets of each beamtime, by id."""
@@ -361,8 +371,8 @@ def _unlisted(listed: str) -> tuple[Problem, ...]:
     return () if listed == "[]" else tuple(Problem(where=where, what=what) for where, what in json.loads(listed))
 
 
-def _source_row(row: tuple[str, str, str, str, str, str, float | None, int, str | None]) -> SourceRow:
-    beamtime, path, signature, settings, scans, problems, again_at, failed, bookmark = row
+def _source_row(row: tuple[str, str, str, str, str, str, float | None, int, str | None, int]) -> SourceRow:
+    beamtime, path, signature, settings, scans, problems, again_at, failed, bookmark, gone = row
     return SourceRow(
         beamtime=beamtime,
         path=path,
@@ -373,6 +383,7 @@ def _source_row(row: tuple[str, str, str, str, str, str, float | None, int, str 
         again_at=again_at,
         failed=bool(failed),
         bookmark=bookmark,
+        gone=bool(gone),
     )
 
 

@@ -32,7 +32,7 @@ def why_stale(
     if row is None:
         return ("it has not been read yet",)
     reasons = []
-    if row.signature != source.signature:
+    if row.signature != source.signature and not (row.gone and is_back(row, source)):
         reasons += _changes(json.loads(row.signature), json.loads(source.signature))
     if row.settings != settings:
         reasons.append("a setting, a reader or the way previews are drawn has changed since")
@@ -42,6 +42,16 @@ def why_stale(
     if row.again_at is not None and now.timestamp() >= row.again_at:
         reasons.append("it was still being written, and is judged anew now that time has passed")
     return tuple(reasons)
+
+
+def is_back(row: SourceRow, source: Source) -> bool:
+    """Tell whether a source that was gone is there again as it was; from tape its files come with other inodes."""
+    return _without_inodes(row.signature) == _without_inodes(source.signature)
+
+
+def _without_inodes(signature: str) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(signature)
+    return {**told, "files": [file[:3] for file in told["files"]]}
 
 
 def _changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:

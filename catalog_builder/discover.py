@@ -140,8 +140,8 @@ def beamtimes(settings: BeamtimeSettings) -> tuple[list[BeamtimeFolder], list[Pr
     return sorted(found.values(), key=lambda folder: folder.id), problems
 
 
-def folder_time(folder: BeamtimeFolder, path: str) -> int | None:
-    """Give the time (ns) of a folder below a beamtime's; None where it is not there."""
+def time_of(folder: BeamtimeFolder, path: str) -> int | None:
+    """Give the time (ns) of a file or folder below a beamtime's; None where it is not there."""
     try:
         return os.stat(f"{folder.path}/{path}").st_mtime_ns  # noqa: PTH116 - a Path each costs 5 µs
     except OSError:

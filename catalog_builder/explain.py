@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from catalog_builder import discover, intake
-from catalog_builder.build import walk
 from catalog_builder.buildstate import BuildState, SourceRow
 from catalog_builder.config import Settings
 from catalog_builder.currency import why_stale
@@ -19,6 +18,7 @@ from catalog_builder.publish import Publisher
 from catalog_builder.recordstore import RecordStore
 from catalog_builder.remarks import Remarks
 from catalog_builder.render import site_path
+from catalog_builder.survey import walk
 
 
 def explained(settings: Settings, key: str, now: datetime) -> Iterator[str]:
@@ -58,7 +58,7 @@ def _scans(key: str, store: RecordStore, state: BuildState) -> list[str]:
 
 def _of_scan(settings: Settings, key: str, store: RecordStore, state: BuildState, now: datetime) -> Iterator[str]:
     beamtime = split_key(key)[1]
-    row = next((row for row in state.sources(beamtime).values() if key in row.scans), None)
+    row = next((row for row in state.sources_on_disk(beamtime) if key in row.scans), None)
     if row is None:
         yield f"{key}: no source on disk; its record and previews are kept as they were read"
         return

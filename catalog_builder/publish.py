@@ -147,7 +147,7 @@ class Publisher:
         """Do what can be done in about a second; tells whether that was all."""
         self._begin_afresh()
         beamtime = work.beamtime
-        rows = self.state.sources(beamtime.id).values()
+        rows = self.state.sources_on_disk(beamtime.id)
         stamps = self._records.stamps(beamtime.id)
         digest = self._digest(beamtime, rows, stamps)
         if work.plan is None and self._stands(beamtime.id, digest, thorough=work.thorough):
@@ -172,7 +172,7 @@ class Publisher:
 
     def plan(self, beamtime: Beamtime) -> list[Planned]:
         """Give all pages of a beamtime as they would be made now."""
-        rows = self.state.sources(beamtime.id).values()
+        rows = self.state.sources_on_disk(beamtime.id)
         return list(self._planned(beamtime, rows, self._records.stamps(beamtime.id), "").pages)
 
     def _planned(

@@ -267,6 +267,61 @@ def test_raw_data_gone_to_tape_change_the_on_disk_state_and_nothing_else(two_bea
     assert run(two_beamtimes).scans == 5
 
 
+def test_raw_data_that_come_back_are_on_disk_again_and_not_read(two_beamtimes: Site) -> None:
+    run(two_beamtimes)
+    before = kept(two_beamtimes)
+    raw, tape = two_beamtimes.root / "2023/data/11/raw", two_beamtimes.folder / "tape"
+    shutil.move(raw / "gk_00001.fio", tape)
+    assert run(two_beamtimes).removed == 1
+    assert found(two_beamtimes, "on_disk:tape") == ["scan:11/gk_00001"]
+    shutil.copy2(tape, raw / "gk_00001.fio")  # as a recall does: the same bytes and time, another inode
+    again = run(two_beamtimes)
+    assert (again.read, again.current, again.removed) == (0, 4, 0)
+    assert kept(two_beamtimes) == before
+    assert found(two_beamtimes, "on_disk:tape") == []
+
+
+def test_a_whole_beamtime_that_comes_back_is_not_read_again(two_beamtimes: Site) -> None:
+    run(two_beamtimes)
+    before = kept(two_beamtimes)
+    folder, tape = two_beamtimes.root / "2023/data/11", two_beamtimes.folder / "tape"
+    folder.rename(tape)
+    assert run(two_beamtimes).removed == 3
+    tape.rename(folder)
+    assert run(two_beamtimes).read == 0
+    assert kept(two_beamtimes) == before
+
+
+def test_a_renamed_file_takes_its_scan_along_and_leaves_none_behind(two_beamtimes: Site) -> None:
+    run(two_beamtimes)
+    raw, other = two_beamtimes.root / "2023/data/22/raw", two_beamtimes.root / "2023/data/11/raw"
+    (raw / "feo_00001.fio").rename(raw / "fe3o4_00001.fio")
+    (other / "gk_00002.fio").rename(raw / "gk_00002.fio")  # to a beamtime that is walked later
+    run(two_beamtimes)
+    assert found(two_beamtimes, "fio OR gk OR feo OR fe3o4 OR align") == [
+        "scan:11/align.dat~1.1",
+        "scan:11/align.dat~2.1",
+        "scan:11/gk_00001",
+        "scan:22/fe3o4_00001",
+        "scan:22/gk_00002",
+    ]
+    assert run(two_beamtimes).read == 0
+
+
+def test_most_beamtimes_empty_at_once_is_not_believed_until_somebody_says_so(site: Site) -> None:
+    for id in ("11", "22", "33", "44"):
+        site.write(site.beamtime(id) / "gk_00001.fio", fio())
+    run(site)
+    before = kept(site)
+    for id in ("11", "22", "33"):
+        (site.root / "2023/data" / id / "raw" / "gk_00001.fio").unlink()
+    doubted = run(site)
+    assert [problem.what[:44] for problem in doubted.problems] == ["the raw data of 3 of 4 beamtimes are gone at"]
+    assert (doubted.removed, kept(site)) == (0, before)
+    assert build(site.settings, PlainReporter(), believe_gone=True).removed == 3
+    assert len(found(site, "on_disk:tape")) == 3
+
+
 def test_a_scan_its_file_no_longer_holds_goes(two_beamtimes: Site) -> None:
     run(two_beamtimes)
     spec = two_beamtimes.root / "2023/data/11/raw/align.dat"
