@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -46,30 +47,40 @@ def left(catalogue: Path) -> dict[str, bytes]:
     return {**files, "hits": f"{result.total} {hits}".encode()}
 
 
+STAGES = ("records", "previews", "build/site", "build/index")
+"""What a build is killed in the middle of, by the folder that is being written."""
+
+
+def written(catalogue: Path, stage: str) -> int:
+    return sum(len(files) for _, _, files in os.walk(catalogue / stage))
+
+
 def the_same_as_without(folder: Path, *, scans: int | None, kills: int) -> None:
     beamline = write_beamline(folder / "beamline", scans=scans)
     (folder / "site_config.yaml").write_text(settings_yaml(beamline, Path("catalogue")), encoding="utf-8")
     assert build(folder) in (0, 1)
     expected = left(folder / "catalogue")
-    sizes = {name: sum(path.startswith(name) for path in expected) for name in ("records", "previews", "build/site")}
+    sizes = {stage: written(folder / "catalogue", stage) for stage in STAGES}
     dice = random.Random(kills)
-    killed = []
+    hit: Counter[str] = Counter()
     for kill in range(kills):
-        name = list(sizes)[kill % 3]
-        if kill % 3 == 0:
-            shutil.rmtree(folder / "catalogue")
-        code = build(folder, killed_at=(name, dice.randrange(1, sizes[name])))
-        killed.append((name, code == -signal.SIGKILL))
-    print("killed while writing:", [name for name, hit in killed if hit])  # noqa: T201 - where the kills fell
-    assert sum(hit for _, hit in killed) >= min(kills, 2)
+        stage = STAGES[kill % len(STAGES)]
+        if kill % len(STAGES) == 0 or stage == "build/index":
+            shutil.rmtree(folder / "catalogue" / ("build" if kill % len(STAGES) else ""))
+        code = build(folder, killed_at=(stage, dice.randrange(1, max(2, sizes[stage]))))
+        hit[stage] += code == -signal.SIGKILL
+    print("killed while writing:", dict(hit))  # noqa: T201 - where the kills fell
+    assert sum(hit.values()) >= min(kills, 2)
     assert build(folder) in (0, 1)
     assert left(folder / "catalogue") == expected
+    if kills >= 10 * len(STAGES):
+        assert all(hit[stage] >= 10 for stage in STAGES)
 
 
 def test_a_killed_build_and_then_a_whole_one_leave_what_a_whole_one_leaves(tmp_path: Path) -> None:
-    the_same_as_without(tmp_path, scans=40, kills=3)
+    the_same_as_without(tmp_path, scans=40, kills=4)
 
 
 @pytest.mark.campaign
 def test_many_killed_builds_of_the_demo_leave_what_a_whole_one_leaves(tmp_path: Path) -> None:
-    the_same_as_without(tmp_path, scans=None, kills=30)
+    the_same_as_without(tmp_path, scans=None, kills=64)
