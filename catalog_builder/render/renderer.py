@@ -19,7 +19,7 @@ from catalog_builder.render.environment import environment
 from catalog_builder.render.paging import dealt, page_name, pager
 from catalog_builder.render.searching import cell, search_view, words
 from catalog_builder.render.shapes import PER_PAGE, BeamtimeCard, CartLine
-from catalog_builder.render.telling import groups_of, problems_of
+from catalog_builder.render.telling import beamtimes_of, groups_of, newer_of, problems_of
 
 Page = tuple[str, bytes]
 """A file of the site: its path below the site's folder, and its content."""
@@ -124,7 +124,13 @@ class Renderer:
 
     def status_page(self, report: Mapping[str, Any]) -> str:
         """Give the page of what the last build said; an empty report means there was none."""
-        return self._text("status.html", groups=groups_of(report), problems=problems_of(report))
+        return self._text(
+            "status.html",
+            groups=groups_of(report),
+            problems=problems_of(report),
+            newer=newer_of(report),
+            beamtimes=beamtimes_of(report),
+        )
 
     def help_page(self, name: str) -> str | None:
         """Give a help page, or None where there is no page of this name."""

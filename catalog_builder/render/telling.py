@@ -33,6 +33,18 @@ class Group:
     """Word and value."""
 
 
+_COUNTED = ("read", "current", "removed", "failed", "pages_written")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """What a build did for one beamtime."""
+
+    beamtime: str
+    counts: tuple[int, ...]
+    """Sources read, unchanged, no longer there, not readable; pages written."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
     """A problem as the report names it."""
@@ -59,6 +71,30 @@ def problems_of(report: Mapping[str, Json]) -> list[Told]:
     listed = report.get("problems")
     told = [_told(one) for one in listed] if isinstance(listed, list) else []
     return sorted(told, key=lambda problem: problem.beamtime)
+
+
+def beamtimes_of(report: Mapping[str, Json]) -> list[Looked]:
+    """Give what the last build did for each beamtime it had something to do for, by id."""
+    listed = report.get("beamtimes")
+    told = listed if isinstance(listed, dict) else {}
+    found = []
+    for id, counts in sorted(told.items()):
+        if isinstance(counts, dict):
+            numbers = {name: value for name in _COUNTED if isinstance(value := counts.get(name), int)}
+            if any(number for name, number in numbers.items() if name != "current"):
+                found.append(Looked(beamtime=id, counts=tuple(numbers.get(name, 0) for name in _COUNTED)))
+    return found
+
+
+def newer_of(report: Mapping[str, Json]) -> list[Told]:
+    """Give the sources that are newer on disk than in the catalogue, or still being written, by beamtime."""
+    listed = report.get("newer_on_disk")
+    told = listed if isinstance(listed, dict) else {}
+    return [
+        Told(beamtime=id, where=str(path), what="")
+        for id, paths in sorted(told.items())
+        for path in (paths if isinstance(paths, list) else [])
+    ]
 
 
 def _figures(report: Mapping[str, Json]) -> Iterator[tuple[str, Json]]:

@@ -171,7 +171,8 @@ class Catalogue:
             "datasets": sum(datasets for _, datasets in counts),
             "problems": len(problems),
         }
-        return {"built": told.get("built"), "summary": summary, "problems": problems}
+        newer = {id: paths for id, paths in told.get("newer_on_disk", {}).items() if id in allowed}
+        return {"built": told.get("built"), "summary": summary, "problems": problems, "newer_on_disk": newer}
 
     def search(self, caller: Caller, request: SearchRequest) -> SearchResult:
         """Search what the caller may read; raises QueryMistake where the question cannot be understood."""

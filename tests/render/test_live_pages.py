@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 
 from catalog_builder.facets import FACETS, SearchRequest
+from catalog_builder.records import Json
 from catalog_builder.render import BeamtimeCard, CartLine, Renderer
 from catalog_builder.search.documents import WEIGHTS
 
@@ -128,6 +129,20 @@ def test_the_status_page_says_what_the_last_build_did_in_words(renderer: Rendere
     assert "Pages written 12 345" in text
     assert "Beamtime ID Where What 11017404 raw/a.fio:3 cut in the middle" in text
     assert "econds" not in text
+
+
+def test_the_status_page_tells_of_beamtimes_and_of_what_is_newer_on_disk(renderer: Renderer) -> None:
+    idle = {"read": 0, "current": 7, "removed": 0, "failed": 0, "pages_written": 0}
+    busy = {**idle, "read": 12, "pages_written": 25}
+    report: dict[str, Json] = {
+        "beamtimes": {"11017404": busy, "11017405": idle},
+        "newer_on_disk": {"11017404": ["night2/gk_00012.fio"]},
+    }
+    text = text_of(renderer.status_page(report))
+    assert "11017404 12 7 0 0 25" in text
+    assert "11017405" not in text
+    assert "Newer on disk than here" in text
+    assert "night2/gk_00012.fio" in text
 
 
 def test_the_status_page_shows_what_it_has_no_word_for_by_its_name(renderer: Renderer) -> None:

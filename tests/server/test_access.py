@@ -1,6 +1,7 @@
 """Who gets what: every route asked by everybody, and the words of one beamtime that reach nobody else."""
 
 import io
+import json
 import re
 import tarfile
 
@@ -177,6 +178,17 @@ def test_problems_are_told_to_those_they_concern(running: Running) -> None:
     }
     assert "broken_zanzibar" in pages["bert"]
     assert "broken_zanzibar" in pages["sam"]
+
+
+def test_what_is_newer_on_disk_is_told_to_those_it_concerns(running: Running) -> None:
+    status = running.catalogue.places.status
+    report = json.loads(status.read_bytes())
+    report["newer_on_disk"] = {"11017404": ["fresh_marmot.fio"], "11017405": ["fresh_zanzibar.fio"]}
+    status.write_text(json.dumps(report))
+    pages = {name: running.client(name).get("/status").text for name in ("nora", "anna", "bert", "sam")}
+    shown = {name: ("fresh_marmot" in page, "fresh_zanzibar" in page) for name, page in pages.items()}
+    assert shown == {"nora": (False, False), "anna": (True, False), "bert": (False, True), "sam": (True, True)}
+    assert "11017405" not in pages["anna"]
 
 
 def test_groups_taken_away_count_at_the_next_request(running: Running) -> None:
