@@ -132,8 +132,8 @@ def test_the_status_page_says_what_the_last_build_did_in_words(renderer: Rendere
 
 
 def test_the_status_page_tells_of_beamtimes_and_of_what_is_newer_on_disk(renderer: Renderer) -> None:
-    idle = {"read": 0, "current": 7, "removed": 0, "failed": 0, "pages_written": 0}
-    busy = {**idle, "read": 12, "pages_written": 25}
+    idle: dict[str, Json] = {"read": 0, "current": 7, "removed": 0, "failed": 0, "pages_written": 0}
+    busy: dict[str, Json] = {**idle, "read": 12, "pages_written": 25}
     report: dict[str, Json] = {
         "beamtimes": {"11017404": busy, "11017405": idle},
         "newer_on_disk": {"11017404": ["night2/gk_00012.fio"]},
