@@ -160,6 +160,7 @@ def _local_cluster(workers: int) -> LocalCluster:
         processes=True,
         host="127.0.0.1",
         dashboard_address=None,
+        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # its HTTP server has no fixed port
         memory_limit=0,
         silence_logs=logging.CRITICAL,
     )
