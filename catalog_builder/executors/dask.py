@@ -200,11 +200,11 @@ def _worked(order: _Order, task: Callable[[Item], Result], item: Item) -> Result
         standing.opened.__exit__(None, None, None)
         standing = None
     if standing is None:
+        _allow_children()
         opened = ProcessExecutor().opened(order.limits)
         standing = _Standing(order, opened, opened.__enter__())
     try:
-        with _children_allowed():
-            (done,) = standing.crew.run(task, [item])
+        (done,) = standing.crew.run(task, [item])
         return done.result
     finally:
         _set_aside(threading.get_ident(), standing)
@@ -226,19 +226,12 @@ def _end_idle(thread: int, standing: _Standing) -> None:
         _standing[thread] = taken
 
 
-@contextmanager
-def _children_allowed() -> Iterator[None]:
+def _allow_children() -> None:
     """Let a worker that is a daemon start processes: multiprocessing forbids it, since they would outlive the daemon.
 
     Ours end by themselves when it does.
     """
-    config: dict[str, object] = multiprocessing.current_process()._config  # type: ignore[attr-defined]
-    before = config.get("daemon")
-    config["daemon"] = False
-    try:
-        yield
-    finally:
-        config["daemon"] = before
+    multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
 
 
 EXECUTOR = DaskExecutor()
