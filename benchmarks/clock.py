@@ -1,4 +1,4 @@
-"""Clocks for benchmarks: wall and CPU time of what alternates, as medians of rounds.
+"""Clocks for benchmarks: wall and CPU time of what alternates, as medians of rounds; shares of stages.
 
 Knows how to time fairly; does not know what is timed.
 """
@@ -8,7 +8,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import wraps
 from statistics import median
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 LEAST_SECONDS = 0.02
 """A contender that needs less is timed several times a round."""
@@ -47,6 +52,53 @@ class Watch:
         finally:
             self.cpu += _cpu_seconds() - cpu
             self.wall += time.perf_counter() - wall
+
+
+class Shares:
+    """Shares out wall time among named stages: a stage within a stage stops the outer one's clock."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        """By stage, without the stages within it."""
+        self._open: list[str] = []
+        self._since = time.perf_counter()
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Count the time until the block ends as this stage's."""
+        self._count()
+        self._open.append(name)
+        try:
+            yield
+        finally:
+            self._count()
+            self._open.pop()
+
+    def within(self, name: str, function: Callable[P, T]) -> Callable[P, T]:
+        """Give the function as one whose calls count as a stage."""
+
+        @wraps(function)
+        def counted(*args: P.args, **kwargs: P.kwargs) -> T:
+            with self.stage(name):
+                return function(*args, **kwargs)
+
+        return counted
+
+    def each(self, name: str, items: Iterator[T]) -> Iterator[T]:
+        """Give the items; the time to wait for each counts as a stage."""
+        while True:
+            with self.stage(name):
+                try:
+                    item = next(items)
+                except StopIteration:
+                    return
+            yield item
+
+    def _count(self) -> None:
+        now = time.perf_counter()
+        if self._open:
+            self.seconds[self._open[-1]] = self.seconds.get(self._open[-1], 0.0) + now - self._since
+        self._since = now
 
 
 Run = Callable[[Watch], int]

@@ -64,7 +64,11 @@ def build(
     CatalogError
         Where nothing can be built: a root that is not there, an unknown beamtime or executor.
     """
-    limits = Limits(workers=settings.workers or os.cpu_count() or 1, seconds=settings.source_seconds)
+    limits = Limits(
+        workers=settings.workers or os.cpu_count() or 1,
+        seconds=settings.source_seconds,
+        scheduler=settings.dask.scheduler,
+    )
     executor = EXECUTORS.get(settings.executor)
     places = Places(settings.catalogue)
     with (

@@ -82,7 +82,7 @@ def main(verbose: bool) -> None:
 @main.command()
 @config_option
 @click.option("--beamtime", "beamtimes", multiple=True, metavar="ID", help="Only this beamtime; may be repeated.")
-@click.option("--executor", metavar="NAME", help="Overrides the setting 'executor': processes or serial.")
+@click.option("--executor", metavar="NAME", help="Overrides the setting 'executor': processes, dask or serial.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON summary on standard output.")
 @click.option("--gone", is_flag=True, help="Believe that the raw data of most beamtimes went to tape at once.")
 @click.option("--explain", metavar="KEY", help="Build nothing; say why a scan or dataset is or is not current.")

@@ -108,6 +108,12 @@ def _placeholders(*known: str, required: tuple[str, ...] = ()) -> Callable[[str]
     return check
 
 
+def _scheduler(address: str) -> str:
+    if not re.fullmatch(r"(tcp|tls)://[^\s/]+:\d+", address):
+        raise _WrongError(((), f"{address!r} is not a scheduler's address", "write it as tcp://host:8786"))
+    return address
+
+
 def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
     first: dict[str, str] = {}
     again = []
@@ -127,6 +133,7 @@ Zone = Annotated[str, AfterValidator(_zone)]
 Expression = Annotated[str, AfterValidator(_expression)]
 SitePath = Annotated[Path, AfterValidator(_placed)]
 Below = Annotated[Name, AfterValidator(_below)]
+Scheduler = Annotated[str, AfterValidator(_scheduler)]
 GroupPattern = Annotated[Name, AfterValidator(_placeholders("beamtime"))]
 
 
@@ -246,6 +253,14 @@ class GroupSettings(_Settings):
     )
 
 
+class DaskSettings(_Settings):
+    """Where the workers of the executor ``dask`` are."""
+
+    scheduler: Scheduler | None = Field(
+        default=None, description="Address of a scheduler; without a value, workers are started on this machine."
+    )
+
+
 class ServerSettings(_Settings):
     """The address ``catbuild serve`` listens at."""
 
@@ -304,6 +319,7 @@ class Settings(_Settings):
         default=None, ge=1, description="Sources read at the same time; without a value, one a processor."
     )
     source_seconds: float = Field(default=600, gt=0, description="Time for one source; then it is given up.")
+    dask: DaskSettings = Field(default=DaskSettings(), description="Where the workers of the executor dask are.")
     server: ServerSettings = Field(default=ServerSettings(), description="The address catbuild serve listens at.")
     auth: AuthSettings = Field(default=AuthSettings(), description="How people sign in and for how long.")
     templates: SitePath | None = Field(

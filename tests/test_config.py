@@ -202,6 +202,10 @@ readers: [fio, spek]
             "grouping: stm",
             "grouping: must be 'stem', 'sample', 'file' or 'scan', not 'stm'; did you mean 'stem'?",
         ),
+        (
+            "dask: {scheduler: 'host:8786'}",
+            "dask.scheduler: 'host:8786' is not a scheduler's address; write it as tcp://host:8786",
+        ),
         ("timezone: Mars", "timezone: no time zone 'Mars'; names look like Europe/Berlin"),
         ("timezone: ../UTC", "timezone: no time zone '../UTC'; did you mean 'UTC'?"),
         ("quantities: {energy: {unit: eV}}", "'quantities.from' is missing; give it: Positioners or channels"),

@@ -25,7 +25,7 @@ class Done(Generic[Item, Result]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What the work may cost."""
+    """What the work may cost, and who hands it out."""
 
     workers: int
     """Items worked on at the same time."""
@@ -33,6 +33,8 @@ class Limits:
     """Time for one item."""
     memory: int = 4 * 2**30
     """Address space of one worker, bytes."""
+    scheduler: str | None = None
+    """Address of who hands work out, for executors that know one; None means this machine."""
 
 
 class Crew(Protocol):
@@ -57,5 +59,6 @@ EXECUTORS: Registry[Executor] = Registry(
     {
         "serial": "catalog_builder.executors.serial:EXECUTOR",
         "processes": "catalog_builder.executors.processes:EXECUTOR",
+        "dask": "catalog_builder.executors.dask:EXECUTOR",
     },
 )

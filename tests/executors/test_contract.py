@@ -4,11 +4,15 @@ import os
 import re
 import signal
 from collections.abc import Callable, Iterable, Iterator
+from importlib.util import find_spec
 
 import pytest
 
 from catalog_builder.executors import EXECUTORS, Done, Limits
 from catalog_builder.executors.processes import AHEAD
+
+_dask = pytest.mark.skipif(find_spec("distributed") is None, reason="distributed is not installed: the extra dask")
+NAMES = [pytest.param(name, marks=_dask) if name == "dask" else name for name in EXECUTORS]
 
 
 def run(name: str, task: Callable[[int], int], items: Iterable[int], limits: Limits) -> Iterator[Done[int, int]]:
@@ -30,18 +34,18 @@ def failing(number: int) -> int:
     raise ValueError(f"number {number}")
 
 
-@pytest.mark.parametrize("name", list(EXECUTORS))
+@pytest.mark.parametrize("name", NAMES)
 def test_every_item_comes_back_once_with_its_result(name: str) -> None:
     done = list(run(name, squared, range(20), Limits(workers=2)))
     assert sorted((each.item, each.result) for each in done) == [(n, n * n) for n in range(20)]
 
 
-@pytest.mark.parametrize("name", list(EXECUTORS))
+@pytest.mark.parametrize("name", NAMES)
 def test_no_items_give_nothing(name: str) -> None:
     assert list(run(name, squared, [], Limits(workers=2))) == []
 
 
-@pytest.mark.parametrize("name", list(EXECUTORS))
+@pytest.mark.parametrize("name", NAMES)
 def test_an_exception_out_of_the_task_comes_through(name: str) -> None:
     with pytest.raises(ValueError, match="number 1"):
         list(run(name, failing, [1], Limits(workers=1)))
