@@ -26,12 +26,14 @@ from catalog_builder import config
 from catalog_builder.build import Builder, build
 from catalog_builder.buildstate import BuildState
 from catalog_builder.config import Settings
+from catalog_builder.database import Database
 from catalog_builder.demo.beamline import settings_yaml, write_beamline
 from catalog_builder.demo.scale import DECADE
 from catalog_builder.executors import EXECUTORS, Limits
 from catalog_builder.facets import request_from
 from catalog_builder.names import page_address
 from catalog_builder.places import Places
+from catalog_builder.remarks import Remarks
 from catalog_builder.report import BuildSummary, PlainReporter
 from catalog_builder.search import Searcher
 
@@ -238,9 +240,10 @@ def new_scans(place: Path, rounds: int) -> dict[str, Plain]:
     with (
         Peaks() as peaks,
         BuildState(places.buildstate) as state,
+        Database(places.database) as database,
         EXECUTORS.get(settings.executor).opened(limits) as crew,
     ):
-        builder = Builder(settings, state, crew, PlainReporter(StringIO()))
+        builder = Builder(settings, state, Remarks(database), crew, PlainReporter(StringIO()))
         builder.run((), _now())
         searcher = Searcher(places.index)
         sizes = sorted((scans, id) for id, (scans, _) in state.counts_by_beamtime().items() if _moulds(settings, id))

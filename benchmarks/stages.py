@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.clock import Shares
-from catalog_builder import build, discover, intake, previews, publish
+from catalog_builder import build, discover, intake, previews, publish, survey
 from catalog_builder.buildstate import BuildState
 from catalog_builder.executors import EXECUTORS, Limits
 from catalog_builder.intake import Taken, Task
@@ -75,7 +75,7 @@ def with_clocks(*, draws: bool) -> Split:
     split = Split()
     shares = split.builder
     intake.take_in = partial(take_in, draws=draws)
-    build.walk = shares.within("walk", build.walk)
+    survey.walk = shares.within("walk", survey.walk)
     discover.beamtimes = shares.within("walk", discover.beamtimes)
     discover.has_raw = shares.within("walk", discover.has_raw)
     publisher: Any = publish.Publisher
