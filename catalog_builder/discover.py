@@ -271,7 +271,9 @@ class Walk:
         return found
 
     def _is_scan_file(self, file: FoundFile) -> bool:
-        return bool(self.suffixes.get(PurePosixPath(file.path).suffix.lower()))
+        """Tell a file of one scan; one that is named whole (``gk.dat``, a note ``gk.txt``) owns nothing beside it."""
+        readers = self.suffixes.get(PurePosixPath(file.path).suffix.lower(), ())[:1]
+        return bool(readers) and readers[0] not in self.named_whole
 
     def _add(
         self, members: list[tuple[str, FoundFile]], series: list[FoundSeries], sidecars: tuple[FoundFile, ...]

@@ -239,6 +239,12 @@ def test_an_eiger_beside_a_scan_is_the_scans_frames(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("note", ["a_1.spec", "a_1.dat", "a_1"])
+def test_a_note_or_spec_file_of_its_name_takes_no_eiger_away(tmp_path: Path, note: str) -> None:
+    put(tmp_path, f"raw/{note}", "raw/a_1_master.h5", "raw/a_1_data_000001.h5")
+    assert sorted(paths(walk(tmp_path))) == sorted([note, "a_1_master.h5"])
+
+
 def test_an_eigers_master_alone_is_a_scan_and_owns_its_data(tmp_path: Path) -> None:
     put(tmp_path, "raw/a_1_master.h5", "raw/a_1_data_000001.h5", "raw/b_data_000001.h5")
     first, other = walk(tmp_path).sources
