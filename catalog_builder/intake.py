@@ -238,7 +238,8 @@ def _resumed(
     if before is None or before.failed or before.bookmark is None or len(task.source.files) > 1 or task.source.series:
         return None
     reader, file, bookmark = READERS.get(task.source.readers[0]), task.source.files[0], Bookmark.loaded(before.bookmark)
-    if not isinstance(reader, ResumingReader) or file.inode != bookmark.inode or file.size < bookmark.size:
+    has_grown = file.size > bookmark.size or before.signature == task.source.signature
+    if not isinstance(reader, ResumingReader) or file.inode != bookmark.inode or not has_grown:
         return None
     path = kept_inside(task.folder.path / file.path, task.folder.path)
     readings = reader.resume(path, surroundings, bookmark.words)
