@@ -315,7 +315,10 @@ class Walk:
             self._take_folders(further)
 
     def _take_folders(self, further: Mapping[PurePosixPath, Iterable[PurePosixPath]]) -> None:
-        """Move folders from where they were found to the scans they were listed for; a scan's own stays its own."""
+        """Move folders from where they were found to the scans they were listed for.
+
+        A scan's own folder stays its own, and what a list names as a scan stays one wherever it lies.
+        """
         scans = {PurePosixPath(s.path).with_suffix(""): s.path for s in self.found.sources if s.files}
         taken: set[PurePosixPath] = set()
         more: dict[str, list[FoundSeries]] = {}
@@ -328,7 +331,8 @@ class Walk:
         self.found.sources = [
             replace(source, series=(*source.series, *more.get(source.path, [])))
             for source in self.found.sources
-            if not any(folder in taken for folder in PurePosixPath(source.path).parents)
+            if PurePosixPath(source.path).with_suffix("") in further
+            or not any(folder in taken for folder in PurePosixPath(source.path).parents)
         ]
 
     def _is_frames_alone(self, path: PurePosixPath) -> bool:

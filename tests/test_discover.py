@@ -216,6 +216,12 @@ def test_a_folder_listed_for_a_scan_is_the_scans_and_nothing_in_it_a_scan(tmp_pa
     assert (series.path, series.suffix, series.detector) == ("raw/lambda1", ".nxs", "lambda1")
 
 
+def test_what_a_list_names_as_a_scan_stays_one_in_a_folder_listed_for_another(tmp_path: Path) -> None:
+    put(tmp_path, "raw/a_00001.fio", "raw/night2/b_00002.fio", "raw/night2/m1_part00000.nxs")
+    put(tmp_path, "raw/scicat-datasets-1.lst", content=b"a_00001 night2\nnight2/b_00002\n")
+    assert paths(walk(tmp_path)) == ["a_00001.fio", "night2/b_00002.fio"]
+
+
 @pytest.mark.parametrize(
     "line", ["a_00001 ../..", "a_00001 a_00002", "a_00001 .", "a_00001 nowhere", "gone ../lambda1"]
 )
