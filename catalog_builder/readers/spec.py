@@ -52,6 +52,8 @@ _NAME_TABLES = frozenset({"O", "o", "H"})
 _POINT_NUMBER = frozenset({"pt_no", "#pt no", "point_nb"})
 _LONGEST_LINE = 1 << 20
 """Bytes; a longer line is read as several."""
+_MOST_LINES = 2_000_000
+"""Lines of one scan that are kept; each costs some hundred bytes, however short it is."""
 _NAMES_A_LINE = 8
 """Of ``#O``, as SPEC writes it."""
 _MOST_RUNS = 500
@@ -94,8 +96,18 @@ class _Block:
     lines: list[tuple[int, str]] = field(default_factory=list)
     spectra: SpecSpectra = field(default_factory=SpecSpectra)
     bookmark: Bookmark | None = None
+    surplus: int = 0
+    """Lines beyond those that are kept."""
     last: bool = False
     """True where no other scan follows."""
+
+    def add(self, at: int, line: str) -> None:
+        """Keep a line, or count it where there are too many."""
+        if len(self.lines) < _MOST_LINES:
+            self.lines.append((at, line))
+        else:
+            self.surplus += 1
+
     cut: bool = False
     """True where the file ends in this scan in the middle of a line."""
 
@@ -298,7 +310,7 @@ class _Blocks:
             if line.startswith("#@"):
                 self._block.spectra.header(line[2:])
             else:
-                self._block.lines.append((at, line))
+                self._block.add(at, line)
 
     def _ended(self) -> Iterator[tuple[_Block, Complaints]]:
         damage = self._archive.damage if self._archive else None
@@ -316,7 +328,7 @@ def _row_or_spectrum(block: _Block, at: int, line: str) -> None:
     if line[0] == "@" or block.spectra.goes_on:
         block.spectra.take(at, line)
     elif not line.isspace():
-        block.lines.append((at, line))
+        block.add(at, line)
 
 
 def _readings(blocks: _Blocks, zone: ZoneInfo) -> Iterator[Reading]:
@@ -435,6 +447,8 @@ def _label_line(notes: _Notes, at: int, written: str, complaints: Complaints) ->
 
 
 def _reading(block: _Block, complaints: Complaints, zone: ZoneInfo) -> Reading:
+    if block.surplus:
+        complaints.add(f"scan {block.number} has {block.surplus} lines too many, which are left out", block.line)
     notes = _notes(block, complaints, zone)
     command = commands.parse(block.command)
     columns = _columns(block, notes, complaints)

@@ -465,3 +465,10 @@ def test_scan_numbers_in_too_wild_an_order_make_no_bookmark(tmp_path: Path) -> N
     scans = read(tmp_path, "".join(f"#S {1000 - n}\n" for n in range(600)))
     assert [scan.bookmark is None for scan in scans] == [n > 500 for n in range(600)]
     assert read(tmp_path, "#S\n#S 1\n")[0].bookmark is None  # the problem before it belongs to the first scan
+
+
+def test_a_scan_of_absurdly_many_lines_keeps_the_first_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spec, "_MOST_LINES", 4)
+    first, other = read(tmp_path, "#S 1 ct\n#N 1\n#L det\n7\n8\n9\n#S 2 ct\n#N 1\n#L det\n5\n")
+    assert (table(first), table(other)) == ({"det": [7, 8]}, {"det": [5]})
+    assert [problem.what for problem in first.problems] == ["scan 1 has 1 lines too many, which are left out"]
