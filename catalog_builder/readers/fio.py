@@ -27,7 +27,7 @@ from catalog_builder.readers import Surroundings
 from catalog_builder.readers.bounds import kept_inside, reason
 from catalog_builder.readers.complaints import Complaints
 from catalog_builder.readers.texts import encodable, storable
-from catalog_builder.readers.times import from_epoch, parse_end, parse_time
+from catalog_builder.readers.times import from_epoch, not_before, parse_end, parse_time
 from catalog_builder.readers.units import parted, unit_of
 from catalog_builder.readers.values import Table, absent, fitted_labels, number, unique_names, usual_width, value
 from catalog_builder.records import Json, ScanState
@@ -230,7 +230,8 @@ def _story(text: _Text, zone: ZoneInfo) -> _Story:
             story.comments.append(line)
     for end in text.ends:
         story.state = "complete" if end[1].lower() in ("ended", "finished") else "aborted"
-        story.ended = parse_time(end[2] or "", zone) or story.ended
+        ended = parse_time(end[2] or "", zone)
+        story.ended = not_before(story.started, ended, zone) if ended else story.ended
     return story
 
 

@@ -33,7 +33,7 @@ from catalog_builder.readers.growth import Bookmark, Numbers
 from catalog_builder.readers.inflate import Inflating, first_bytes, inflated, opened
 from catalog_builder.readers.specmca import SpecSpectra
 from catalog_builder.readers.texts import encodable, storable
-from catalog_builder.readers.times import from_epoch, parse_time
+from catalog_builder.readers.times import from_epoch, not_before, parse_time
 from catalog_builder.readers.values import Table, fitted_labels, number, unique_names, usual_width, value
 from catalog_builder.records import Command, Json, ScanState
 from catalog_builder.signals import Column, Reading
@@ -434,7 +434,7 @@ def _comment(notes: _Notes, written: str, zone: ZoneInfo) -> None:
         notes.sardana.add(match[1].lower())
         when = parse_time(match[2], zone)
         if match[1].lower() == "ended":
-            notes.ended = when
+            notes.ended = when and not_before(notes.started, when, zone)
         else:
             notes.started = notes.started or when
 
