@@ -8,7 +8,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -33,6 +33,8 @@ from catalog_builder.signals import Choice, Reading, axis_of, choose, column_nam
 
 VERSION = 2
 """Raised whenever the same reading would give another record or preview."""
+
+_MORE = "holds more measurements than the file of the same name beside it; they are left out"
 
 SHARED_SUFFIXES = frozenset({"", ".dat", ".txt", ".gz", ".bz2"})
 """Suffixes that all sorts of programs use: such a file that its reader does not recognise is not a source."""
@@ -226,8 +228,10 @@ def _readings(task: Task, so_far: _Progress) -> Generator[tuple[Reader | None, R
             for other in others:
                 reading = companions.filled(reading, next(other, None))
             yield reader, reading if reading.measurement else companions.filled(reading, around)
-        for other in others:
-            other.close()
+        for other, file in zip(others, task.source.files[1:], strict=True):
+            with closing(other), suppress(CatalogError):
+                if next(other, None) is not None:
+                    so_far.problems.append(Problem(where=f"{task.source.beamtime}/{file.path}", what=_MORE))
 
 
 def _resumed(

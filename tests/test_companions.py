@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import fabio
+import h5py
 import numpy as np
 import pytest
 from PIL import Image as Pillow
@@ -145,3 +146,19 @@ def test_a_file_that_was_rewritten_is_read_as_a_whole(site: Site) -> None:
     store = RecordStore(Places(site.settings.catalogue))
     build(site.settings, PlainReporter())
     assert store.scan_names("11") == ["align.dat~7.1", "align.dat~8.1", "align.dat~9.1"]
+
+
+@pytest.mark.parametrize("entries", [1, 2])
+def test_measurements_that_the_file_beside_has_no_place_for_are_named(site: Site, entries: int) -> None:
+    raw = site.beamtime("11")
+    site.write(raw / "gk_00001.fio", fio())
+    with h5py.File(raw / "gk_00001.nxs", "w") as file:
+        for number in range(entries):
+            entry = file.create_group(f"entry{number}")
+            entry.attrs["NX_class"] = "NXentry"
+            entry["data/y"] = np.arange(4.0)
+            entry["data"].attrs.update({"NX_class": "NXdata", "signal": "y"})
+    problems = build(site.settings, PlainReporter()).problems
+    what = "holds more measurements than the file of the same name beside it; they are left out"
+    named = [(problem.where, problem.what) for problem in problems]
+    assert named == ([] if entries == 1 else [("11/raw/gk_00001.nxs", what)])
