@@ -602,12 +602,8 @@ def _told_apart(columns: list[Column]) -> tuple[Column, ...]:
     names = [column.name for column in columns]
     if len(set(names)) == len(names):
         return tuple(columns)
-    kept: dict[str, list[Column]] = {}
-    for column in columns:
-        alike = kept.setdefault(column.name, [])
-        if not any(np.array_equal(c.values, column.values, equal_nan=True) for c in alike):
-            alike.append(column)
-    left = {id(column) for alike in kept.values() for column in alike}
+    kept = {(column.name, (column.values + 0.0).tobytes()): column for column in reversed(columns)}  # -0.0 is 0.0
+    left = {id(column) for column in kept.values()}
     told = [column for column in columns if id(column) in left]
     names = unique_names([column.name for column in told])
     return tuple(Column(name=name, values=column.values) for name, column in zip(names, told, strict=True))
