@@ -286,7 +286,7 @@ class Walk:
         if not masters:
             return {}
         split = (_split(file.path) for file in here.files)
-        scans = {stem for stem, suffix in split if self.suffixes.get(suffix.lower())}
+        scans = {stem for stem, suffix in split if self._owns(suffix)}
         found: dict[str, list[FoundFile]] = {}
         for file, match in named:
             if match[1] not in masters:
@@ -296,6 +296,11 @@ class Walk:
             elif match[2] != "master":
                 found.setdefault(f"{match[1]}_master", []).append(file)
         return found
+
+    def _owns(self, suffix: str) -> bool:
+        """Tell the suffix of a file of one scan; one that is named whole (``gk.dat``, a note) owns nothing."""
+        readers = self.suffixes.get(suffix.lower(), ())[:1]
+        return bool(readers) and readers[0] not in self.named_whole
 
     def _add(
         self, members: list[tuple[str, FoundFile]], series: list[FoundSeries], sidecars: tuple[FoundFile, ...]
@@ -336,7 +341,10 @@ class Walk:
             self._take_folders(further)
 
     def _take_folders(self, further: Mapping[PurePosixPath, Iterable[PurePosixPath]]) -> None:
-        """Move folders from where they were found to the scans they were listed for; a scan's own stays its own."""
+        """Move folders from where they were found to the scans they were listed for.
+
+        A scan's own folder stays its own, and what a list names as a scan stays one wherever it lies.
+        """
         scans = {PurePosixPath(s.path).with_suffix(""): s.path for s in self.found.sources if s.files}
         taken: set[PurePosixPath] = set()
         more: dict[str, list[FoundSeries]] = {}
@@ -349,7 +357,8 @@ class Walk:
         self.found.sources = [
             replace(source, series=(*source.series, *more.get(source.path, [])))
             for source in self.found.sources
-            if not any(folder in taken for folder in PurePosixPath(source.path).parents)
+            if PurePosixPath(source.path).with_suffix("") in further
+            or not any(folder in taken for folder in PurePosixPath(source.path).parents)
         ]
 
     def _is_frames_alone(self, path: PurePosixPath) -> bool:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -33,6 +33,8 @@ from catalog_builder.signals import Choice, Reading, axis_of, choose, column_nam
 
 VERSION = 2
 """Raised whenever the same reading would give another record or preview."""
+
+_MORE = "holds more measurements than the file of the same name beside it; they are left out"
 
 SHARED_SUFFIXES = frozenset({"", ".dat", ".txt", ".gz", ".bz2"})
 """Suffixes that all sorts of programs use: such a file that its reader does not recognise is not a source."""
@@ -226,8 +228,10 @@ def _readings(task: Task, so_far: _Progress) -> Generator[tuple[Reader | None, R
             for other in others:
                 reading = companions.filled(reading, next(other, None))
             yield reader, reading if reading.measurement else companions.filled(reading, around)
-        for other in others:
-            other.close()
+        for other, file in zip(others, task.source.files[1:], strict=True):
+            with closing(other), suppress(CatalogError):
+                if next(other, None) is not None:
+                    so_far.problems.append(Problem(where=f"{task.source.beamtime}/{file.path}", what=_MORE))
 
 
 def _resumed(
@@ -238,7 +242,8 @@ def _resumed(
     if before is None or before.failed or before.bookmark is None or len(task.source.files) > 1 or task.source.series:
         return None
     reader, file, bookmark = READERS.get(task.source.readers[0]), task.source.files[0], Bookmark.loaded(before.bookmark)
-    if not isinstance(reader, ResumingReader) or file.inode != bookmark.inode or file.size < bookmark.size:
+    has_grown = file.size > bookmark.size or before.signature == task.source.signature
+    if not isinstance(reader, ResumingReader) or file.inode != bookmark.inode or not has_grown:
         return None
     path = kept_inside(task.folder.path / file.path, task.folder.path)
     readings = reader.resume(path, surroundings, bookmark.words)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import fabio
+import h5py
 import numpy as np
 import pytest
 from PIL import Image as Pillow
@@ -123,6 +124,20 @@ def test_of_a_file_that_grew_the_scans_before_the_last_are_not_read_again(
     assert len(problems) == 4
 
 
+def test_a_file_that_was_changed_in_place_is_read_as_a_whole(site: Site) -> None:
+    path = site.beamtime("11") / "align.dat"
+    comment = "#C nothing happened\n" * 500
+    text = HEAD + comment + "".join(SCAN.format(number=n, top=n + 10, last=1) + comment for n in (1, 2, 3))
+    site.write(path, text)
+    build(site.settings, PlainReporter())
+    with path.open("r+") as stream:
+        stream.write(text.replace("0.5 12", "0.5 99"))
+    build(site.settings, PlainReporter())
+    store = RecordStore(Places(site.settings.catalogue))
+    tops = [store.scan(f"scan:11/align.dat~{n}.1").channels[1].maximum for n in (1, 2, 3)]
+    assert tops == [11, 99, 13]
+
+
 def test_a_file_that_was_rewritten_is_read_as_a_whole(site: Site) -> None:
     path = site.beamtime("11") / "align.dat"
     site.write(path, HEAD + "".join(SCAN.format(number=n, top=n, last=1) for n in (1, 2)))
@@ -131,3 +146,19 @@ def test_a_file_that_was_rewritten_is_read_as_a_whole(site: Site) -> None:
     store = RecordStore(Places(site.settings.catalogue))
     build(site.settings, PlainReporter())
     assert store.scan_names("11") == ["align.dat~7.1", "align.dat~8.1", "align.dat~9.1"]
+
+
+@pytest.mark.parametrize("entries", [1, 2])
+def test_measurements_that_the_file_beside_has_no_place_for_are_named(site: Site, entries: int) -> None:
+    raw = site.beamtime("11")
+    site.write(raw / "gk_00001.fio", fio())
+    with h5py.File(raw / "gk_00001.nxs", "w") as file:
+        for number in range(entries):
+            entry = file.create_group(f"entry{number}")
+            entry.attrs["NX_class"] = "NXentry"
+            entry["data/y"] = np.arange(4.0)
+            entry["data"].attrs.update({"NX_class": "NXdata", "signal": "y"})
+    problems = build(site.settings, PlainReporter()).problems
+    what = "holds more measurements than the file of the same name beside it; they are left out"
+    named = [(problem.where, problem.what) for problem in problems]
+    assert named == ([] if entries == 1 else [("11/raw/gk_00001.nxs", what)])

@@ -216,6 +216,12 @@ def test_a_folder_listed_for_a_scan_is_the_scans_and_nothing_in_it_a_scan(tmp_pa
     assert (series.path, series.suffix, series.detector) == ("raw/lambda1", ".nxs", "lambda1")
 
 
+def test_what_a_list_names_as_a_scan_stays_one_in_a_folder_listed_for_another(tmp_path: Path) -> None:
+    put(tmp_path, "raw/a_00001.fio", "raw/night2/b_00002.fio", "raw/night2/m1_part00000.nxs")
+    put(tmp_path, "raw/scicat-datasets-1.lst", content=b"a_00001 night2\nnight2/b_00002\n")
+    assert paths(walk(tmp_path)) == ["a_00001.fio", "night2/b_00002.fio"]
+
+
 @pytest.mark.parametrize(
     "line", ["a_00001 ../..", "a_00001 a_00002", "a_00001 .", "a_00001 nowhere", "gone ../lambda1"]
 )
@@ -237,6 +243,12 @@ def test_an_eiger_beside_a_scan_is_the_scans_frames(tmp_path: Path) -> None:
         "raw/a_1_data_000002.h5",
         "raw/a_1_master.h5",
     ]
+
+
+@pytest.mark.parametrize("note", ["a_1.spec", "a_1.dat", "a_1"])
+def test_a_note_or_spec_file_of_its_name_takes_no_eiger_away(tmp_path: Path, note: str) -> None:
+    put(tmp_path, f"raw/{note}", "raw/a_1_master.h5", "raw/a_1_data_000001.h5")
+    assert sorted(paths(walk(tmp_path))) == sorted([note, "a_1_master.h5"])
 
 
 def test_an_eigers_master_alone_is_a_scan_and_owns_its_data(tmp_path: Path) -> None:

@@ -21,7 +21,16 @@ MOST_PIXELS = 1 << 25
 """Of a picture; a larger one is refused before it is decoded."""
 
 _TOP, _EDGE = 52, 24
-_FAULTS = (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError, MemoryError, Warning)
+_FAULTS = (
+    UnidentifiedImageError,
+    Pillow.DecompressionBombError,
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    MemoryError,
+    Warning,
+)
 """What Pillow raises on damaged pictures; ``SyntaxError`` is its word for a broken PNG."""
 
 

@@ -27,7 +27,7 @@ from catalog_builder.readers import Surroundings
 from catalog_builder.readers.bounds import kept_inside, reason
 from catalog_builder.readers.complaints import Complaints
 from catalog_builder.readers.texts import encodable, storable
-from catalog_builder.readers.times import from_epoch, parse_end, parse_time
+from catalog_builder.readers.times import from_epoch, not_before, parse_end, parse_time
 from catalog_builder.readers.units import parted, unit_of
 from catalog_builder.readers.values import Table, absent, fitted_labels, number, unique_names, usual_width, value
 from catalog_builder.records import Json, ScanState
@@ -51,6 +51,8 @@ _CALIBRATION = re.compile(
 _OF_POINT = re.compile(r"^(?:Position\s+(\S+),\s*)?Index\s+(\d{1,9})$")
 _LONGEST = 512 * 1024 * 1024
 """Bytes; a ``.fio`` beyond them is none."""
+_MOST_ROWS = 2_000_000
+"""Rows that are kept; each costs some hundred bytes, however short it is."""
 _MOST_TEXTS = 1000
 """Texts of a STRING column that are kept one by one."""
 _MOST_ROIS = 256
@@ -66,6 +68,8 @@ class _Text:
     columns: list[tuple[str, str]] = field(default_factory=list)
     """Name and type."""
     rows: list[tuple[int, list[str]]] = field(default_factory=list)
+    surplus: int = 0
+    """Rows beyond those that are kept."""
     ends: list[re.Match[str]] = field(default_factory=list)
     cut: bool = False
     """True where the last line has no end: it may have been cut anywhere."""
@@ -159,9 +163,8 @@ def _sections(content: str, called: str) -> _Text:
     text, section = _Text(), ""
     if "\r" in content:
         content = content.replace("\r\n", "\n").replace("\r", "\n")
-    lines = content.split("\n")
-    text.cut = bool(lines[-1].strip())
-    for at, raw in enumerate(lines, start=1):
+    text.cut = bool(content[content.rfind("\n") + 1 :].strip())
+    for at, raw in enumerate(_lines(content), start=1):
         line = (_HASH.sub("", raw) if raw.startswith("#") else raw).strip()
         if not line:
             continue
@@ -181,9 +184,20 @@ def _sections(content: str, called: str) -> _Text:
     return text
 
 
+def _lines(content: str) -> Iterator[str]:
+    """Give line after line: all of them at once would take many times the memory of the text."""
+    begin = 0
+    while (end := content.find("\n", begin)) >= 0:
+        yield content[begin:end]
+        begin = end + 1
+    yield content[begin:]
+
+
 def _data_line(text: _Text, at: int, line: str) -> None:
     if not text.rows and line[:3].lower() == "col" and (column := _COLUMN.match(line)):
         text.columns.append((column[1], (column[2] or "").upper()))
+    elif len(text.rows) >= _MOST_ROWS:
+        text.surplus += 1
     else:
         text.rows.append((at, line.split()))
 
@@ -216,7 +230,8 @@ def _story(text: _Text, zone: ZoneInfo) -> _Story:
             story.comments.append(line)
     for end in text.ends:
         story.state = "complete" if end[1].lower() in ("ended", "finished") else "aborted"
-        story.ended = parse_time(end[2] or "", zone) or story.ended
+        ended = parse_time(end[2] or "", zone)
+        story.ended = not_before(story.started, ended, zone) if ended else story.ended
     return story
 
 
@@ -363,6 +378,8 @@ def _rois(name: str, written: Json, at: int, complaints: Complaints) -> tuple[Ro
 
 def _data(text: _Text, scans: Sequence[str], complaints: Complaints) -> _Data:
     rows = _whole_rows(text)
+    if text.surplus:
+        complaints.add(f"there are {text.surplus} rows too many, which are left out", rows[-1][0])
     names, kinds = _labels(text, rows, scans, complaints)
     spoken = {place for place, kind in enumerate(kinds) if kind == "STRING"}
     table = Table(len(names))

@@ -51,6 +51,7 @@ STACK_SUFFIXES = (".h5", ".nxs", ".hdf5")
 FRAME_SUFFIXES = (*IMAGE_SUFFIXES, *STACK_SUFFIXES)
 """Of files ``frames_in`` reads; lower case, with the dot."""
 
+_DIGITS = re.compile(r"([0-9]+)")
 _EIGER_DATA = re.compile(r"^(.*)_data_\d+$")
 _LAMBDA_MODULE = re.compile(r"^(.*_m\d+)_part\d+$")
 _CBF_BINARY = b"\x0c\x1a\x04\xd5"
@@ -123,7 +124,9 @@ def frames_in(folder: Path, detector: str, surroundings: Surroundings) -> Frames
 
 def frames_of_files(files: Sequence[Path], detector: str, surroundings: Surroundings) -> Frames | None:
     """Give the images in files that lie loose beside a scan, ``<scan>.cbf``, in order of their names."""
-    inside = sorted(file for file in files if _stays(file, surroundings.boundary))
+    inside = sorted(
+        (file for file in files if _stays(file, surroundings.boundary)), key=lambda file: _counted(file.name)
+    )
     single = _commonest(inside)
     return _series(encodable(detector), single, surroundings.boundary) if single else None
 
@@ -151,13 +154,21 @@ def frames_of_master(path: Path, surroundings: Surroundings, detector: str | Non
 
 
 def _files(folder: Path, boundary: Path) -> list[Path]:
-    """Give the files in a folder by name; a symlink counts where it stays inside."""
+    """Give the files in a folder by name, numbers in it by value; a symlink counts where it stays inside."""
     try:
         with os.scandir(folder) as entries:
             found = [(e.name, e.is_symlink()) for e in entries if not e.name.startswith(".") and e.is_file()]
     except OSError:
         return []
-    return [folder / name for name, is_link in sorted(found) if not is_link or _stays(folder / name, boundary)]
+    found.sort(key=lambda one: _counted(one[0]))
+    return [folder / name for name, is_link in found if not is_link or _stays(folder / name, boundary)]
+
+
+def _counted(name: str) -> tuple[list[str | int], str]:
+    """Give a key that sorts names by the numbers in them: ``a_2.tif`` comes before ``a_10.tif``."""
+    parts: list[str | int] = [*_DIGITS.split(name)]
+    parts[1::2] = [int(digits) for digits in _DIGITS.findall(name)]
+    return parts, name
 
 
 def _stays(path: Path, boundary: Path) -> bool:

@@ -33,7 +33,7 @@ from catalog_builder.readers.growth import Bookmark, Numbers
 from catalog_builder.readers.inflate import Inflating, first_bytes, inflated, opened
 from catalog_builder.readers.specmca import SpecSpectra
 from catalog_builder.readers.texts import encodable, storable
-from catalog_builder.readers.times import from_epoch, parse_time
+from catalog_builder.readers.times import from_epoch, not_before, parse_time
 from catalog_builder.readers.values import Table, fitted_labels, number, unique_names, usual_width, value
 from catalog_builder.records import Command, Json, ScanState
 from catalog_builder.signals import Column, Reading
@@ -52,6 +52,8 @@ _NAME_TABLES = frozenset({"O", "o", "H"})
 _POINT_NUMBER = frozenset({"pt_no", "#pt no", "point_nb"})
 _LONGEST_LINE = 1 << 20
 """Bytes; a longer line is read as several."""
+_MOST_LINES = 2_000_000
+"""Lines of one scan that are kept; each costs some hundred bytes, however short it is."""
 _NAMES_A_LINE = 8
 """Of ``#O``, as SPEC writes it."""
 _MOST_RUNS = 500
@@ -96,10 +98,19 @@ class _Block:
     bookmark: Bookmark | None = None
     end: int | None = None
     """Bytes of the file up to where the next scan begins; None in an archive."""
+    surplus: int = 0
+    """Lines beyond those that are kept."""
     last: bool = False
     """True where no other scan follows."""
     cut: bool = False
     """True where the file ends in this scan in the middle of a line."""
+
+    def add(self, at: int, line: str) -> None:
+        """Keep a line, or count it where there are too many."""
+        if len(self.lines) < _MOST_LINES:
+            self.lines.append((at, line))
+        else:
+            self.surplus += 1
 
 
 class _Row(NamedTuple):
@@ -303,7 +314,7 @@ class _Blocks:
             if line.startswith("#@"):
                 self._block.spectra.header(line[2:])
             else:
-                self._block.lines.append((at, line))
+                self._block.add(at, line)
 
     def _ended(self) -> Iterator[tuple[_Block, Complaints]]:
         damage = self._archive.damage if self._archive else None
@@ -322,7 +333,7 @@ def _row_or_spectrum(block: _Block, at: int, line: str) -> None:
     if line[0] == "@" or block.spectra.goes_on:
         block.spectra.take(at, line)
     elif not line.isspace():
-        block.lines.append((at, line))
+        block.add(at, line)
 
 
 def _readings(blocks: _Blocks, zone: ZoneInfo) -> Iterator[Reading]:
@@ -428,7 +439,7 @@ def _comment(notes: _Notes, written: str, zone: ZoneInfo) -> None:
         notes.sardana.add(match[1].lower())
         when = parse_time(match[2], zone)
         if match[1].lower() == "ended":
-            notes.ended = when
+            notes.ended = when and not_before(notes.started, when, zone)
         else:
             notes.started = notes.started or when
 
@@ -441,6 +452,8 @@ def _label_line(notes: _Notes, at: int, written: str, complaints: Complaints) ->
 
 
 def _reading(block: _Block, complaints: Complaints, zone: ZoneInfo) -> Reading:
+    if block.surplus:
+        complaints.add(f"scan {block.number} has {block.surplus} lines too many, which are left out", block.line)
     notes = _notes(block, complaints, zone)
     command = commands.parse(block.command)
     columns = _columns(block, notes, complaints)
@@ -595,12 +608,8 @@ def _told_apart(columns: list[Column]) -> tuple[Column, ...]:
     names = [column.name for column in columns]
     if len(set(names)) == len(names):
         return tuple(columns)
-    kept: dict[str, list[Column]] = {}
-    for column in columns:
-        alike = kept.setdefault(column.name, [])
-        if not any(np.array_equal(c.values, column.values, equal_nan=True) for c in alike):
-            alike.append(column)
-    left = {id(column) for alike in kept.values() for column in alike}
+    kept = {(column.name, (column.values + 0.0).tobytes()): column for column in reversed(columns)}  # -0.0 is 0.0
+    left = {id(column) for column in kept.values()}
     told = [column for column in columns if id(column) in left]
     names = unique_names([column.name for column in told])
     return tuple(Column(name=name, values=column.values) for name, column in zip(names, told, strict=True))

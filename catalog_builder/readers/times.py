@@ -49,11 +49,20 @@ def parse_end(text: str, started: datetime | None, zone: ZoneInfo) -> datetime |
     hour, minute, second = (int(part) for part in match.groups())
     if hour > 23 or minute > 59 or second > 59:
         return None
-    local = started.astimezone(zone)
-    end = local.replace(hour=hour, minute=minute, second=second, microsecond=0)
-    if end < local:
-        end += timedelta(days=1)
-    return end.astimezone(UTC)
+    local = started.astimezone(zone).replace(hour=hour, minute=minute, second=second, microsecond=0, fold=0)
+    end = not_before(started, local.astimezone(UTC), zone)
+    return end if end >= started.replace(microsecond=0) else (local + timedelta(days=1)).astimezone(UTC)
+
+
+def not_before(started: datetime | None, ended: datetime, zone: ZoneInfo) -> datetime:
+    """Give the later of the two moments a local time stands for when summer time ends, where a start asks for it.
+
+    ``02:00:30`` behind a start at ``02:59:50`` is an hour later than it reads; any other end stays as it is.
+    """
+    if started is None or ended >= started:
+        return ended
+    again = ended.astimezone(zone).replace(fold=1).astimezone(UTC)
+    return again if again >= started else ended
 
 
 def from_epoch(seconds: float) -> datetime | None:

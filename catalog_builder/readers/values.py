@@ -186,11 +186,13 @@ def unique_names(names: list[str]) -> list[str]:
     result: list[str] = []
     taken = set(names)
     seen: set[str] = set()
+    orders: dict[str, int] = {}
     for name in names:
-        told, order = name, 1
+        told, order = name, orders.get(name, 1)
         while told in seen or (order > 1 and told in taken):
             order += 1
             told = f"{name} ({order})"
+        orders[name] = order
         seen.add(told)
         result.append(told)
     return result

@@ -9,7 +9,7 @@ import pytest
 
 from catalog_builder.commands import parse
 from catalog_builder.errors import CatalogError
-from catalog_builder.readers import Surroundings
+from catalog_builder.readers import Surroundings, fio
 from catalog_builder.readers.fio import READER
 from catalog_builder.signals import Reading, Roi
 
@@ -302,3 +302,11 @@ def test_zeros_a_crash_left_behind_good_lines_cost_no_more_than_themselves(tmp_p
     assert (reading.sample, column(reading, "timestamp")[:2]) == ("DPPC monolayer", [0.5, 1.0])
     assert reading.state == "running"
     assert not READER.recognises(b"!\n%c\n\0\0\n%d\n")
+
+
+def test_of_absurdly_many_rows_the_first_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fio, "_MOST_ROWS", 2)
+    reading = read(tmp_path, "%c\nct\n%d\n Col 1 det DOUBLE\n 7\n 8\n 9\n! Acquisition ended at x\n")
+    assert column(reading, "det") == [7, 8]
+    assert reading.state == "complete"
+    assert [problem.what for problem in reading.problems] == ["there are 1 rows too many, which are left out"]

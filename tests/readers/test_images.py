@@ -53,6 +53,13 @@ def test_a_series_is_read_in_the_order_of_its_names(tmp_path: Path, kind: Any, s
         series.load(3)
 
 
+def test_a_series_is_counted_where_its_numbers_have_no_zeros_before_them(tmp_path: Path) -> None:
+    for number in (1, 2, 9, 10, 11):
+        TifImage(data=picture(number)).write(str(tmp_path / f"a_{number}.tif"))
+    series = some(tmp_path)
+    assert [float(series.load(at)[5, 5]) for at in range(series.count)] == [1, 2, 9, 10, 11]
+
+
 @pytest.mark.parametrize(("kind", "suffix"), [(CbfImage, ".cbf"), (TifImage, ".tif"), (EdfImage, ".edf")])
 @pytest.mark.parametrize("left", [0, 5, 300, 0.5, 0.95])
 def test_a_damaged_image_is_named_in_plain_words(tmp_path: Path, kind: Any, suffix: str, left: float) -> None:

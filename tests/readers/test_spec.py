@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from datetime import UTC, datetime
@@ -467,3 +468,20 @@ def test_scan_numbers_in_too_wild_an_order_make_no_bookmark(tmp_path: Path) -> N
     scans = read(tmp_path, "".join(f"#S {1000 - n}\n" for n in range(600)))
     assert [scan.bookmark is None for scan in scans] == [n > 500 for n in range(600)]
     assert read(tmp_path, "#S\n#S 1\n")[0].bookmark is None  # the problem before it belongs to the first scan
+
+
+def test_a_scan_of_absurdly_many_lines_keeps_the_first_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spec, "_MOST_LINES", 4)
+    first, other = read(tmp_path, "#S 1 ct\n#N 1\n#L det\n7\n8\n9\n#S 2 ct\n#N 1\n#L det\n5\n")
+    assert (table(first), table(other)) == ({"det": [7, 8]}, {"det": [5]})
+    assert [problem.what for problem in first.problems] == ["scan 1 has 1 lines too many, which are left out"]
+
+
+def test_twenty_thousand_columns_of_one_name_are_told_apart_in_no_time(tmp_path: Path) -> None:
+    labels, values = "  ".join(["x"] * 20_000), " ".join(map(str, range(10_000)))
+    began = time.process_time()
+    (reading,) = read(tmp_path, f"#S 1 ct\n#N 20000\n#L {labels}\n{values} {values}\n")
+    assert time.process_time() - began < 5
+    assert [column.name for column in reading.columns[:2]] == ["x", "x (2)"]
+    assert len(reading.columns) == 10_000
+    assert [float(column.values[0]) for column in reading.columns] == list(range(10_000))
