@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -35,6 +35,9 @@ MASS = 3
 DAY = 86_400
 SECONDS_UNSEEN = 30.0
 """How long a beamtime's scans may be read before what there is of it is published."""
+
+IsRipe = Callable[[Source, SourceRow | None], bool]
+"""Tells whether a source that is not current is to be taken in now; the row is what it was last time."""
 
 _logger = logging.getLogger(__name__)
 
@@ -105,6 +108,13 @@ class Builder:
         """Bring the chosen beamtimes up to date, or all."""
         return Run(self, chosen, now, believe_gone=believe_gone).told()
 
+    def run_in(self, folder: BeamtimeFolder, now: datetime, is_ripe: IsRipe) -> BuildSummary:
+        """Bring one beamtime up to date whose folder is known to be there; sources that are not ripe stay as they were.
+
+        Neither the roots nor other beamtimes are looked at: whether raw data are missing is the caller's to judge.
+        """
+        return Run(self, (folder.id,), now, believe_gone=False, folder=folder, is_ripe=is_ripe).told()
+
 
 class Run:
     """One run; an object because every stage needs the same few things.
@@ -113,13 +123,24 @@ class Run:
     taken in, so that of a large catalogue only a few are in memory.
     """
 
-    def __init__(self, builder: Builder, chosen: Sequence[str], now: datetime, *, believe_gone: bool) -> None:
+    def __init__(
+        self,
+        builder: Builder,
+        chosen: Sequence[str],
+        now: datetime,
+        *,
+        believe_gone: bool,
+        folder: BeamtimeFolder | None = None,
+        is_ripe: IsRipe | None = None,
+    ) -> None:
         self.builder = builder
         self.settings, self.state, self.store = builder.settings, builder.state, builder.store
         self.reporter, self.places, self.publisher = builder.reporter, builder.places, builder.publisher
         self.chosen = chosen
         self.now = now
         self.believe_gone = believe_gone
+        self.folder = folder
+        self.is_ripe = is_ripe
         self.counts: dict[str, Counts] = {}
         """By beamtime."""
         self.is_blind = False
@@ -157,6 +178,8 @@ class Run:
 
     def _folders(self) -> list[BeamtimeFolder]:
         """Give the folders of the chosen beamtimes; an empty root is not believed."""
+        if self.folder is not None:
+            return [self.folder]
         folders, problems = discover.beamtimes(self.settings.beamtimes)
         self.problems[""] += problems
         kept = self.store.beamtime_ids()
@@ -243,11 +266,12 @@ class Run:
             source
             for source in found.sources
             if why_stale(source, rows.get(source.path), settings=digest, records=kept, now=now)
+            and (self.is_ripe is None or self.is_ripe(source, rows.get(source.path)))
         ]
         there = {source.path for source in found.sources}
         current = there - {source.path for source in stale}
         counts = self.counts[folder.id] = Counts()
-        counts.current = sum(1 for path in current if rows[path].scans or rows[path].failed)
+        counts.current = sum(1 for path in current & rows.keys() if rows[path].scans or rows[path].failed)
         self.reporter.expect(len(stale))
         self.came.update(identity for source in stale for identity in map(identity_of, source.files))
         is_doubted = folder.id in self.doubted

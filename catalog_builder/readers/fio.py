@@ -100,6 +100,12 @@ class FioReader:
         story = _story(text, surroundings.timezone)
         yield storable(_reading(path, text, story, complaints))
 
+    def has_ended(self, tail: bytes) -> bool:
+        """Tell whether the last line written is the one that ends a scan."""
+        lines = tail.decode("latin-1").split("\n")
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return last.startswith("!") and _ENDED.search(last) is not None
+
 
 READER = FioReader()
 
