@@ -8,6 +8,7 @@ import fcntl
 import logging
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -37,6 +38,7 @@ from catalog_builder.watch.polling import PollingFeed
 from catalog_builder.watch.settling import SOON, Settling
 from catalog_builder.watch.systemd import Notifier, Pulse
 from catalog_builder.watch.telling import StoppedError, WatchReporter
+from catalog_builder.watch.warming import warm
 
 POLLED = NETWORK_FILE_SYSTEMS | {"fuse", "virtiofs", "vboxsf", "panfs", "orangefs"}
 """File systems whose kernel is not told, or not surely, what others write."""
@@ -96,8 +98,14 @@ class Watched:
     """What was said of the last failure."""
 
 
-def watch(settings: Settings, *, chosen: Sequence[str] = (), notifier: Notifier | None = None) -> None:
-    """Keep beamtimes up to date until SIGTERM or SIGINT.
+def watch(
+    settings: Settings,
+    *,
+    chosen: Sequence[str] = (),
+    notifier: Notifier | None = None,
+    stopping: threading.Event | None = None,
+) -> None:
+    """Keep beamtimes up to date until SIGTERM or SIGINT, or until ``stopping`` is set.
 
     Parameters
     ----------
@@ -111,7 +119,7 @@ def watch(settings: Settings, *, chosen: Sequence[str] = (), notifier: Notifier 
     """
     limits = Limits(workers=settings.workers or os.cpu_count() or 1, seconds=settings.source_seconds)
     with _alone(Places(settings.catalogue).watch_lock), EXECUTORS.get(settings.executor).opened(limits) as crew:
-        _Watch(settings, chosen, crew, notifier or Notifier()).run()
+        _Watch(settings, chosen, crew, notifier or Notifier(), stopping or threading.Event()).run()
 
 
 @contextmanager
@@ -166,13 +174,16 @@ class _Workshop:
 class _Watch:
     """One watch, from its start to its end."""
 
-    def __init__(self, settings: Settings, chosen: Sequence[str], crew: Crew, notifier: Notifier) -> None:
+    def __init__(
+        self, settings: Settings, chosen: Sequence[str], crew: Crew, notifier: Notifier, stopping: threading.Event
+    ) -> None:
         self.settings = settings
         self.chosen = chosen
+        self.crew = crew
         self.notifier = notifier
         self.pulse = Pulse(notifier, settings.source_seconds + 300)
-        self.is_stopping = False
-        reporter = WatchReporter(_logger, lambda: self.is_stopping, self.pulse.beat)
+        self.stopping = stopping
+        reporter = WatchReporter(_logger, stopping.is_set, self.pulse.beat)
         self.reporter = reporter
         self.workshop = _Workshop(settings, crew, reporter)
         self.changes = Changes()
@@ -197,7 +208,8 @@ class _Watch:
             self._refuse_unknown()
             _logger.info("watching %s", self._watched_in_words())
             self.notifier.say("READY=1", f"STATUS=Watching {self._watched_in_words()}")
-            while not self.is_stopping:
+            self._warm()
+            while not self.stopping.is_set():
                 self._turn()
             self.notifier.say("STOPPING=1")
             _logger.info("stopped")
@@ -216,13 +228,20 @@ class _Watch:
         if now - self.looked >= min(self.settings.watch.look_seconds, AWAY_SECONDS if self.away else float("inf")):
             self._look()
         for one in list(self.watched.values()):
-            if not self.is_stopping and self._is_due(one, time.monotonic()):
+            if not self.stopping.is_set() and self._is_due(one, time.monotonic()):
                 self._build(one)
 
     def _pause(self, now: float) -> float:
         """Give the seconds until something is due."""
         times = [max(one.due, one.not_before) for one in self.watched.values() if one.due is not None and one.feed]
         return min(GLANCE_SECONDS, max(0.0, min(times, default=float("inf")) - now))
+
+    def _warm(self) -> None:
+        """Have workers ready for the first scan; one that cannot be made ready says why when it is needed."""
+        try:
+            warm(self.crew, self.settings.workers or os.cpu_count() or 1)
+        except Exception as exc:
+            _logger.debug("no worker was made ready", exc_info=exc)
 
     # -- what is watched
 
@@ -498,11 +517,14 @@ class _Watch:
     @contextmanager
     def _stopped_by_signals(self) -> Iterator[None]:
         """End on SIGTERM and SIGINT: a run that is under way ends with its next source, or is left."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
         before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)}
 
         def stop(number: int, frame: FrameType | None) -> None:
-            if not self.is_stopping:
-                self.is_stopping = True
+            if not self.stopping.is_set():
+                self.stopping.set()
                 signal.setitimer(signal.ITIMER_REAL, STOP_SECONDS)
 
         def leave(number: int, frame: FrameType | None) -> None:
