@@ -48,6 +48,8 @@ class _Tree:
         self.folders: dict[str, _Folder] = {}
         self.metadata: _Stamp | None = None
         self.turn = 0
+        self.is_known = False
+        """True after the first look: what comes later did so just now, whatever its own time says."""
 
     def look(self, now: float) -> None:
         """Compare with the disk, and tell of what differs."""
@@ -58,6 +60,7 @@ class _Tree:
             self.feed.tell(self.folder.id, metadata)
         if self.feed.raw not in self.folders:
             self._enter(self.feed.raw, now)
+            self.is_known = True
             return
         for path in self._worth_a_look(now):
             if path in self.folders and not self.feed.is_closed:
@@ -117,7 +120,7 @@ class _Tree:
         # A folder's clock ticks coarsely: of one that changed just now, more may come under the same time.
         known.time = time_ns if now - time_ns / 1e9 > TICK_SECONDS else 0
         before, known.names = known.names, frozenset(listed)
-        if before != known.names:
+        if before != known.names and self.is_known:
             known.changed = now
         for name in sorted(before ^ listed.keys()):
             self.feed.tell(self.folder.id, f"{path}/{name}")

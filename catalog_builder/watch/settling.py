@@ -33,10 +33,10 @@ class _Seen:
 
 @dataclass(slots=True)
 class _Held:
-    """A file of a source that was not ripe."""
+    """A source that was not ripe."""
 
     due: float
-    """When its source is looked at again."""
+    """When it is looked at again."""
     latest: float
     """The latest time for that, however it grows."""
 
@@ -131,8 +131,8 @@ class Settling:
             self._read_at.update(dict.fromkeys(paths, now))
             self._complete.difference_update(_names(source))
             return True
-        for path in (*paths, *(each.path for each in source.series)):
-            self._held[path] = _Held(due=ripe_at, latest=ripe_at if latest is None else latest)
+        held = _Held(due=ripe_at, latest=ripe_at if latest is None else latest)
+        self._held.update(dict.fromkeys((*paths, *(each.path for each in source.series)), held))
         return False
 
     def due(self) -> float | None:
