@@ -1,6 +1,6 @@
 """Which beamtimes are current: not ended by their metadata, or with files younger than a week.
 
-Knows folders and metadata; does not know what is done with a current beamtime.
+Knows folders, metadata and what the last build found; does not know what is done with a current beamtime.
 """
 
 import os
@@ -16,24 +16,44 @@ from catalog_builder.errors import CatalogError
 from catalog_builder.files import read_inside
 from catalog_builder.sidecars import LONGEST_SIDECAR, beamtime_from_metadata
 
-WEEK = 7 * 86_400.0
+WEEK, HOUR = 7 * 86_400.0, 3600.0
 
 
-def is_current(folder: BeamtimeFolder, settings: Settings, state: BuildState, now: datetime) -> bool:
-    """Tell whether a beamtime is being measured, is about to be, or was within a week."""
-    end = _end(folder, settings)
-    if end is not None and end > now:
-        return True
-    since = (now.timestamp() - WEEK) * 1e9
-    sweep = state.sweep(folder.id)
-    if sweep is not None and sweep.folders:  # the last build found it ended: nothing changed since but what came
-        times = (discover.folder_time(folder, path) for path in sweep.folders)
-        return any(time is not None and time > since for time in times)
-    return any(time > since for time in _times(folder, settings.beamtimes.raw))
+class Currency:
+    """Which beamtimes are current; what was found of one stands for an hour, unless its folder changes.
+
+    So that a look at a decade of beamtimes costs two ``stat`` each.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._found: dict[str, tuple[tuple[int | None, ...], bool]] = {}
+
+    def is_current(self, folder: BeamtimeFolder, state: BuildState, now: datetime) -> bool:
+        """Tell whether a beamtime is being measured, is about to be, or was within a week."""
+        raw, metadata = self._settings.beamtimes.raw, self._metadata(folder)
+        times = discover.folder_time(folder, raw), discover.folder_time(folder, metadata)
+        stamp = (*times, int(now.timestamp() // HOUR))
+        known = self._found.get(folder.id)
+        if known is None or known[0] != stamp:
+            known = self._found[folder.id] = stamp, self._judged(folder, state, now)
+        return known[1]
+
+    def _judged(self, folder: BeamtimeFolder, state: BuildState, now: datetime) -> bool:
+        end = _end(folder, self._metadata(folder), self._settings)
+        if end is not None and end > now:
+            return True
+        raw, since = self._settings.beamtimes.raw, (now.timestamp() - WEEK) * 1e9
+        sweep = state.sweep(folder.id)
+        if sweep is not None and sweep.folders:  # the last build found it ended; below raw, the next one sees to it
+            return (discover.folder_time(folder, raw) or 0) > since
+        return any(time > since for time in _times(folder, raw))
+
+    def _metadata(self, folder: BeamtimeFolder) -> str:
+        return self._settings.beamtimes.metadata.replace("{id}", folder.id)
 
 
-def _end(folder: BeamtimeFolder, settings: Settings) -> datetime | None:
-    name = settings.beamtimes.metadata.replace("{id}", folder.id)
+def _end(folder: BeamtimeFolder, name: str, settings: Settings) -> datetime | None:
     try:
         text = read_inside(folder.path, name, limit=LONGEST_SIDECAR).decode("utf-8", "replace")
     except CatalogError:

@@ -32,7 +32,7 @@ from catalog_builder.places import Places
 from catalog_builder.readers import READERS, EndingReader, Reader
 from catalog_builder.sidecars import LONGEST_SIDECAR, listed_scans
 from catalog_builder.watch.changes import Changes, Touched
-from catalog_builder.watch.current import is_current
+from catalog_builder.watch.current import Currency
 from catalog_builder.watch.inotify import InotifyFeed
 from catalog_builder.watch.polling import PollingFeed
 from catalog_builder.watch.settling import SOON, Settling
@@ -187,6 +187,7 @@ class _Watch:
         self.reporter = reporter
         self.workshop = _Workshop(settings, crew, reporter)
         self.changes = Changes()
+        self.currency = Currency(settings)
         self.feeds: dict[str, Feed] = {}
         self.watched: dict[str, Watched] = {}
         self.away: set[Path] = set()
@@ -264,7 +265,7 @@ class _Watch:
         known = self.watched.get(folder.id)
         try:
             is_wanted = (
-                folder.id in self.chosen if self.chosen else is_current(folder, self.settings, self.workshop.state, now)
+                folder.id in self.chosen if self.chosen else self.currency.is_current(folder, self.workshop.state, now)
             )
         except CatalogError as exc:  # the build state: the next run says it too
             _logger.debug("%s", exc)

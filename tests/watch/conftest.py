@@ -16,7 +16,7 @@ from catalog_builder.errors import CatalogError
 from catalog_builder.facets import SearchRequest
 from catalog_builder.places import Places
 from catalog_builder.search import Searcher
-from catalog_builder.watch import watch
+from catalog_builder.watch import watch, watching
 from catalog_builder.watch.systemd import Notifier, log_lines
 
 from ..conftest import Site
@@ -122,18 +122,26 @@ Begin = Callable[..., Thread]
 Start = Callable[..., Process]
 
 
+@pytest.fixture(autouse=True)
+def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a watch in a thread look round more often, and wait less after a failure."""
+    monkeypatch.setattr(watching, "GLANCE_SECONDS", 0.1)
+    monkeypatch.setattr(watching, "AWAY_SECONDS", 0.1)
+    monkeypatch.setattr(watching, "RETRY_SECONDS", (0.5,))
+
+
 @pytest.fixture
 def begin(site: Site) -> Iterator[Begin]:
     """Begin to watch the test's site in a thread; waits until it watches."""
     begun: list[Thread] = []
 
-    def watching(*chosen: str, notifier: Notifier | None = None) -> Thread:
+    def beginning(*chosen: str, notifier: Notifier | None = None) -> Thread:
         one = Thread(site, *chosen, notifier=notifier)
         begun.append(one)
         one.says("watching", len(begun))
         return one
 
-    yield watching
+    yield beginning
     for one in begun:
         if one.thread.is_alive():
             one.end()
@@ -144,13 +152,13 @@ def start(site: Site) -> Iterator[Start]:
     """Start ``catbuild watch`` in the test's site; waits until it watches."""
     started: list[Process] = []
 
-    def watching(*words: str, **environment: str) -> Process:
+    def starting(*words: str, **environment: str) -> Process:
         one = Process(site, *words, **environment)
         started.append(one)
         one.says("watching")
         return one
 
-    yield watching
+    yield starting
     for one in started:
         if one.process.poll() is None:
             one.process.kill()
