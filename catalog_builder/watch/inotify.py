@@ -6,6 +6,7 @@ dropped (``IN_Q_OVERFLOW``) must be known, and a folder that cannot be watched m
 
 import ctypes
 import errno
+import logging
 import os
 import selectors
 import struct
@@ -26,6 +27,8 @@ _CHANGES = IN_MODIFY | IN_ATTRIB | IN_CLOSE_WRITE | IN_MOVED_FROM | IN_MOVED_TO 
 _ASKED = _CHANGES | IN_ONLYDIR | IN_DONT_FOLLOW | IN_EXCL_UNLINK
 _EVENT = struct.Struct("iIII")
 _BUFFER = 256 * 1024
+
+_logger = logging.getLogger(__name__)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -91,7 +94,11 @@ class InotifyFeed:
                 except BlockingIOError:
                     continue
                 for wd, mask, name in _events(events):
-                    self._take(wd, mask, name)
+                    try:
+                        self._take(wd, mask, name)
+                    except Exception as exc:  # noqa: BLE001 - an event's edge: it costs this event, which is made up for
+                        _logger.warning("a change was missed (%s: %s)", type(exc).__name__, exc)
+                        self._changes.miss({place.folder.id for place in list(self._places.values())})
 
     def _take(self, wd: int, mask: int, name: str) -> None:
         if mask & IN_Q_OVERFLOW:

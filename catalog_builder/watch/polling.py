@@ -4,6 +4,7 @@ Knows which folders and files are worth a look; does not know what a file is, no
 ``stat`` for each folder and file that changed lately and for a share of the others, not one for every file there is.
 """
 
+import logging
 import os
 import threading
 import time
@@ -21,6 +22,8 @@ COLD_SECONDS = 30.0
 
 TICK_SECONDS = 2.0
 """How far apart two changes may be and yet carry the same time."""
+
+_logger = logging.getLogger(__name__)
 
 _Stamp = tuple[int, int]
 """Time (ns) and size."""
@@ -197,8 +200,12 @@ class PollingFeed:
     def _run(self) -> None:
         while not self.is_closed:
             begun = time.monotonic()
-            for tree in self._trees.values():
-                tree.look(self._clock())
+            for id, tree in self._trees.items():
+                try:
+                    tree.look(self._clock())
+                except Exception as exc:  # noqa: BLE001 - an event's edge: a look that fails costs this look
+                    _logger.warning("%s: could not be looked at (%s: %s)", id, type(exc).__name__, exc)
+                    self._changes.miss([id])
             spent = time.monotonic() - begun
             with self._came:
                 if not self.is_closed:  # looks that take long leave as much time to others as they took

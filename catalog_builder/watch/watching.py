@@ -193,6 +193,8 @@ class _Watch:
         self.away: set[Path] = set()
         """Paths that were said to be gone."""
         self.looked = self.glanced = float("-inf")
+        self.said = ""
+        """What was said of a failure last."""
         self.suffixes: dict[str, Reader] = {}
         for reader in map(READERS.get, settings.readers):
             for suffix in reader.suffixes:
@@ -205,15 +207,28 @@ class _Watch:
             ending.callback(self.workshop.close)
             ending.callback(self._close_feeds)
             ending.enter_context(self._stopped_by_signals())
+            _ = self.workshop.state  # a catalogue that cannot be worked on is said now
             self._look()
             self._refuse_unknown()
             _logger.info("watching %s", self._watched_in_words())
             self.notifier.say("READY=1", f"STATUS=Watching {self._watched_in_words()}")
             self._warm()
             while not self.stopping.is_set():
-                self._turn()
+                self._turn_and_go_on()
             self.notifier.say("STOPPING=1")
             _logger.info("stopped")
+
+    def _turn_and_go_on(self) -> None:
+        """Do one turn; what fails beside the runs, which see to themselves, is said once and tried again."""
+        try:
+            self._turn()
+        except Exception as exc:
+            what = str(exc) if isinstance(exc, CatalogError) else f"{type(exc).__name__}: {exc}"
+            if what != self.said:
+                self.said = what
+                _logger.error("%s; the watch goes on", what)
+            _logger.debug("a turn failed", exc_info=exc)
+            self.stopping.wait(GLANCE_SECONDS)
 
     def _turn(self) -> None:
         """Take what changed, see whether all is there, and build what is due."""
@@ -491,8 +506,7 @@ class _Watch:
             return
         if begun - one.swept >= self.settings.watch.sweep_minutes * 60:
             one.swept = begun
-            if one.feed is not None:
-                one.feed.watch(one.folder)  # folders that were missed
+            self._watch_missed(one)
         now = datetime.now(UTC)
         one.settling.begin()
         summary = self.workshop.builder.run_in(one.folder, now, one.settling.is_ripe)
@@ -502,6 +516,14 @@ class _Watch:
         again_at = self.workshop.state.read_again_at(one.folder.id, now.timestamp())
         if again_at is not None:
             self._expect(one, time.monotonic() + max(0.0, again_at - time.time()))
+
+    def _watch_missed(self, one: Watched) -> None:
+        """Watch the folders that were missed; that no more can be watched is for the next glance."""
+        if one.feed is not None:
+            try:
+                one.feed.watch(one.folder)
+            except OSError as exc:
+                one.feed.refused[one.folder.id] = exc
 
     def _failed(self, one: Watched, what: str, exc: Exception) -> None:
         """Say what went wrong, once as long as it stays the same, and try again later."""

@@ -143,6 +143,20 @@ def test_a_root_that_goes_away_changes_nothing_and_is_taken_up_again(raw: Path, 
     assert watching.said().count("nothing is changed") == 1
 
 
+def test_a_root_that_is_not_there_yet_is_waited_for_while_others_are_watched(site: Site, begin: Begin) -> None:
+    site.beamtime("11", eventEnd="2099-01-01T00:00:00")
+    site.configured(beamtimes={"roots": ["data", "late"]}, watch={"look_seconds": 0.2})
+    watching = begin()
+    watching.says("late: the folder of beamtimes is not there")
+    (site.root / "2023/data/11/raw/gk_00001.fio").write_text(fio(points=0))
+    watching.shows("11", "gk_00001")
+    raw = site.folder / "late" / "2023" / "data" / "22" / "raw"
+    raw.mkdir(parents=True)
+    (raw / "gk_00002.fio").write_text(fio(points=0))
+    watching.says("late: is back")
+    watching.shows("22", "gk_00002")
+
+
 def test_a_nightly_build_works_beside_it(raw: Path, site: Site, begin: Begin) -> None:
     watching = begin()
     nightly = subprocess.Popen([*CATBUILD, "build"], cwd=site.folder, stderr=subprocess.PIPE, text=True)
