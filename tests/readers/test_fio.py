@@ -206,3 +206,16 @@ def test_a_file_without_sections_is_refused_by_name(tmp_path: Path) -> None:
 def test_a_parameter_is_never_evaluated(tmp_path: Path) -> None:
     reading = read(tmp_path, SARDANA.replace("sdd = None", "sdd = [__import__('os').getcwd()]"))
     assert reading.parameters["sdd"] == "[__import__('os').getcwd()]"
+
+
+def test_a_file_says_by_its_last_line_that_it_is_complete() -> None:
+    for tail, ended in (
+        (b" 1.0 2.0\n! Acquisition ended at Thu Feb  5 16:20:58 2026\n", True),
+        (b"! Acquisition interrupted\n\n", True),
+        (b"! Acquisition ended at Thu Feb  5 16:20:58 2026\n 1.0 2.0\n", False),
+        (b"comment = acquisition ended early\n", False),
+        (b" 1.0 2.0\n! Acquis", False),
+        (b"\xff\xfe", False),
+        (b"", False),
+    ):
+        assert READER.has_ended(tail) is ended, tail
