@@ -1,7 +1,7 @@
 // The plot below a scan's preview: the thinned curve with the channels one chooses, linear or logarithmic.
 // uPlot wants ascending x: a downward scan is sorted, one that turns round or repeats is drawn over the point.
 
-const place = document.getElementById("plot");
+let place = document.getElementById("plot");
 const INKS = [
   ["#0072b2", "#56b4e9"], ["#9a4a00", "#e69f00"], ["#007a5a", "#2fc79a"],
   ["#a3407a", "#e090c0"], ["#6b6200", "#f0e442"], ["#555b63", "#b3bac2"],
@@ -93,7 +93,7 @@ class Plot {
     place.hidden = false;
     this.draw();
     new ResizeObserver(() => this.resize()).observe(this.stage);
-    dark.addEventListener("change", () => this.draw());
+    dark.addEventListener("change", () => { if (this.stage.isConnected) this.draw(); });
   }
 
   controls() {
@@ -152,13 +152,19 @@ class Plot {
 
 async function start() {
   try {
-    const answer = await fetch(place.dataset.curve);
+    const here = place;
+    const answer = await fetch(here.dataset.curve);
     if (!answer.ok) return; // the preview above stays
     const curve = await answer.json();
+    if (here !== place) return; // live.js put another in its place meanwhile
     if (curve.axis.values.length > 1 && curve.channels.length) new Plot(curve);
   } catch {
     return;
   }
 }
 
+document.addEventListener("catalogue:swapped", () => {
+  place = document.getElementById("plot");
+  if (place && window.uPlot) start();
+});
 if (place && window.uPlot) start();

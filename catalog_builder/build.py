@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from catalog_builder import intake
 from catalog_builder.buildstate import BuildState, SourceRow
@@ -29,7 +30,7 @@ from catalog_builder.records import Beamtime, Problem
 from catalog_builder.recordstore import RecordStore
 from catalog_builder.remarks import Remarks
 from catalog_builder.report import BuildSummary, Counts, Reporter
-from catalog_builder.survey import Standards, Survey, Walked
+from catalog_builder.survey import IsRipe, Standards, Survey, Walked
 
 RESULTS_A_STEP = 32
 """Sources taken in between two steps of publishing: so many keep the workers busy meanwhile."""
@@ -64,20 +65,24 @@ def build(
     CatalogError
         Where nothing can be built: a root that is not there, an unknown beamtime or executor.
     """
-    limits = Limits(
-        workers=settings.workers or os.cpu_count() or 1,
-        seconds=settings.source_seconds,
-        scheduler=settings.dask.scheduler,
-    )
     executor = EXECUTORS.get(settings.executor)
     places = Places(settings.catalogue)
     with (
         BuildState(places.buildstate) as state,
         Database(places.database) as database,
-        executor.opened(limits) as crew,
+        executor.opened(limits_of(settings)) as crew,
     ):
         builder = Builder(settings, state, Remarks(database), crew, reporter)
         return builder.run(chosen, now or datetime.now(UTC), believe_gone=believe_gone)
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Give what reading may cost, as the settings say."""
+    return Limits(
+        workers=settings.workers or os.cpu_count() or 1,
+        seconds=settings.source_seconds,
+        scheduler=settings.dask.scheduler,
+    )
 
 
 class Builder:
@@ -97,6 +102,13 @@ class Builder:
         """Bring the chosen beamtimes up to date, or all."""
         return Run(self, chosen, now, believe_gone=believe_gone).told()
 
+    def run_in(self, folder: BeamtimeFolder, now: datetime, is_ripe: IsRipe) -> BuildSummary:
+        """Bring one beamtime up to date whose folder is known to be there; sources that are not ripe stay as they were.
+
+        Neither the roots nor other beamtimes are looked at: whether raw data are missing is the caller's to judge.
+        """
+        return Run(self, (folder.id,), now, believe_gone=False, folder=folder, is_ripe=is_ripe).told()
+
 
 class Run:
     """One run; an object because every stage needs the same few things.
@@ -105,12 +117,23 @@ class Run:
     taken in, so that of a large catalogue only a few are in memory.
     """
 
-    def __init__(self, builder: Builder, chosen: Sequence[str], now: datetime, *, believe_gone: bool) -> None:
+    def __init__(
+        self,
+        builder: Builder,
+        chosen: Sequence[str],
+        now: datetime,
+        *,
+        believe_gone: bool,
+        folder: BeamtimeFolder | None = None,
+        is_ripe: IsRipe | None = None,
+    ) -> None:
         self.builder = builder
         self.settings, self.state, self.store = builder.settings, builder.state, builder.store
         self.reporter, self.places, self.publisher = builder.reporter, builder.places, builder.publisher
         self.chosen = chosen
         self.now = now
+        self.folder = folder
+        self.is_ripe = is_ripe
         self.counts: dict[str, Counts] = {}
         """By beamtime."""
         self.survey = Survey(
@@ -127,13 +150,15 @@ class Run:
         """Beamtimes walked and not yet published, by id."""
         self.publishing: Iterator[Published] | None = None
         """The beamtime that is being published."""
+        self.unripe: dict[str, list[str]] = {}
+        """Sources that are newer on disk and left for a later run, by beamtime."""
         self.went: list[SourceRow] = []
         """Sources that vanished and have not been found elsewhere yet."""
 
     def told(self) -> BuildSummary:
         """Do it all, and say what was done."""
         begun = time.monotonic()
-        folders = self.survey.folders(self.chosen)
+        folders = self.survey.folders(self.chosen) if self.folder is None else [self.folder]
         self.problems[""] += self.survey.problems
         self.reporter.stage("Building", 0)
         self.published_at = begun
@@ -147,7 +172,7 @@ class Run:
                 self._publish_gone(id)
         self._follow_moved()
         if not self.chosen:
-            self.publisher.finish(self.store.beamtime_ids())
+            self.publisher.finish(self.store.beamtime_ids)
         return self._summary(time.monotonic() - begun)
 
     # -- discover
@@ -158,9 +183,10 @@ class Run:
             if self.survey.is_at_rest(folder):
                 self._pass_over(folder.id)
                 continue
-            walked = self.under_way[folder.id] = self.survey.walked(folder)
+            walked = self.under_way[folder.id] = self.survey.walked(folder, self.is_ripe)
             self.counts[folder.id] = Counts(current=walked.current)
             self.reporter.expect(len(walked.stale))
+            self.unripe[folder.id] = walked.unripe
             kept = self.store.kept_keys(folder.id) if walked.stale else set()
             for source in walked.stale:
                 row = walked.rows.get(source.path)
@@ -370,17 +396,46 @@ class Run:
             for id, found in self.problems.items():
                 self.state.put_problems(id, found)
         problems = [{"beamtime": id or None, "where": p.where, "what": p.what} for id, p in self.state.problems()]
+        newer = self.state.to_be_read_again()
+        for id, paths in self.unripe.items():
+            newer[id] = sorted({*newer.get(id, ()), *paths})
+        counts = {id: asdict(counts) for id, counts in sorted(self.counts.items())}
         status = {
             "built": datetime.now(UTC).isoformat(timespec="seconds"),
             "seconds": round(summary.seconds, 3),
             "summary": {**summary.as_json(), "problems": len(problems)},
-            "beamtimes": {id: asdict(counts) for id, counts in sorted(self.counts.items())},
-            "newer_on_disk": self.state.to_be_read_again(),
+            "beamtimes": counts,
+            "newer_on_disk": {id: paths for id, paths in sorted(newer.items()) if paths},
             "problems": problems,
         }
+        if self.chosen:
+            status = _with_whole_build(status, read_status(self.places))
         write_if_changed(
             self.places.status, json.dumps(status, ensure_ascii=False, indent=1).encode("utf-8", "backslashreplace")
         )
+
+
+def read_status(places: Places) -> dict[str, Any]:
+    """Give what the last build said; nothing where there was none, or it cannot be read."""
+    try:
+        told = json.loads(places.status.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _with_whole_build(status: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    """Say of a run over a few beamtimes what it changed in what the last build of all said."""
+    if not isinstance(before.get("summary"), dict) or not isinstance(before.get("beamtimes"), dict):
+        return status
+    now = {name: status["summary"][name] for name in ("scans", "datasets", "problems")}
+    return {
+        **before,
+        "summary": {**before["summary"], **now},
+        "beamtimes": {**before["beamtimes"], **status["beamtimes"]},
+        "newer_on_disk": status["newer_on_disk"],
+        "problems": status["problems"],
+    }
 
 
 def _died(task: Task) -> Taken:

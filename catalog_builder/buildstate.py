@@ -319,6 +319,12 @@ class BuildState:
         sql = "SELECT 1 FROM source WHERE beamtime = ? AND again_at IS NOT NULL AND NOT gone LIMIT 1"
         return self._db.execute(sql, (beamtime,)).fetchone() is not None
 
+    def read_again_at(self, beamtime: str, after: float) -> float | None:
+        """Give the first Unix time after this one from which a source of a beamtime would be judged differently."""
+        sql = "SELECT min(again_at) FROM source WHERE beamtime = ? AND again_at > ?"
+        found: float | None = self._db.execute(sql, (beamtime, after)).fetchone()[0]
+        return found
+
     def to_be_read_again(self) -> dict[str, list[str]]:
         """Give the sources that are newer on disk than in the catalogue, or still being written: paths by beamtime."""
         found: dict[str, list[str]] = {}

@@ -36,6 +36,8 @@ from catalog_builder.resources import shipped
 from catalog_builder.search import Searcher
 from catalog_builder.server import is_free
 from catalog_builder.server import serve as serve_catalogue
+from catalog_builder.watch import watch as watch_beamtimes
+from catalog_builder.watch.systemd import log_lines
 
 WITH_PROBLEMS = 1
 COULD_NOT_RUN = 2
@@ -108,6 +110,21 @@ def build(
     if as_json:
         click.echo(json.dumps(summary.as_json()))
     sys.exit(summary.exit_status)
+
+
+@main.command()
+@config_option
+@click.option("--beamtime", "beamtimes", multiple=True, metavar="ID", help="This beamtime, not the current ones.")
+@click.option("--poll", is_flag=True, help="Look for changes instead of being told by the kernel.")
+def watch(config_file: Path | None, beamtimes: Sequence[str], poll: bool) -> None:
+    """Keep the current beamtimes up to date while they are measured, until stopped. Logs to standard error."""
+    settings = settings_from(config_file)
+    if poll:
+        method = settings.watch.model_copy(update={"method": "poll"})
+        settings = settings.model_copy(update={"watch": method})
+    logging.basicConfig(handlers=[log_lines()], level=logging.CRITICAL, force=True)
+    logging.getLogger("catalog_builder.watch").setLevel(min(logging.INFO, _logger.level))
+    watch_beamtimes(settings, chosen=beamtimes)
 
 
 @main.command()

@@ -261,6 +261,26 @@ class DaskSettings(_Settings):
     )
 
 
+class WatchSettings(_Settings):
+    """How ``catbuild watch`` learns of files, and how soon it takes them in."""
+
+    method: Literal["auto", "inotify", "poll"] = Field(
+        default="auto",
+        description="How it learns of files: inotify (told by the kernel), poll (looks), or auto (by file system).",
+    )
+    settle_seconds: float = Field(
+        default=2.0, ge=0, description="A file that says nothing of its end is taken in when unchanged for so long."
+    )
+    running_seconds: float = Field(
+        default=10.0, ge=0, description="A file that keeps growing is read again once in so many seconds."
+    )
+    poll_seconds: float = Field(default=2.0, gt=0, description="Seconds between two looks, where it polls.")
+    sweep_minutes: float = Field(
+        default=5.0, gt=0, description="Minutes between full walks, which find what was not told of."
+    )
+    look_seconds: float = Field(default=60.0, gt=0, description="Seconds between two looks for new beamtimes.")
+
+
 class ServerSettings(_Settings):
     """The address ``catbuild serve`` listens at."""
 
@@ -320,6 +340,7 @@ class Settings(_Settings):
     )
     source_seconds: float = Field(default=600, gt=0, description="Time for one source; then it is given up.")
     dask: DaskSettings = Field(default=DaskSettings(), description="Where the workers of the executor dask are.")
+    watch: WatchSettings = Field(default=WatchSettings(), description="How catbuild watch learns of files.")
     server: ServerSettings = Field(default=ServerSettings(), description="The address catbuild serve listens at.")
     auth: AuthSettings = Field(default=AuthSettings(), description="How people sign in and for how long.")
     templates: SitePath | None = Field(

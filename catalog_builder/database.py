@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from catalog_builder.errors import CatalogError
+from catalog_builder.mounts import NETWORK_FILE_SYSTEMS, file_system
 
 Value = str | int | float | bytes | None
 Row = sqlite3.Row
@@ -81,11 +82,6 @@ MIGRATIONS: tuple[str, ...] = (
     """,
 )
 """SQL that takes the schema from version i to i + 1; an entry is never changed once it has shipped."""
-
-NETWORK_FILE_SYSTEMS = frozenset(
-    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "gpfs", "lustre", "beegfs", "ceph", "glusterfs", "afs", "9p", "fuse.sshfs"}
-)
-"""File systems (as ``/proc/self/mountinfo`` names them) on which SQLite's shared memory does not work."""
 
 _WAITING_SECONDS = 30
 
@@ -209,23 +205,9 @@ class Database:
 def refuse_network_file_system(path: Path, mountinfo: str | None = None) -> None:
     """Raise CatalogError where the path lies on a network file system; silent where that cannot be known.
 
-    ``mountinfo`` is the text of ``/proc/self/mountinfo`` (proc(5): the fifth word is the mount point, the first
-    word after `` - `` the file system's type).
+    SQLite's shared memory does not work on one. ``mountinfo`` is the text of ``/proc/self/mountinfo``.
     """
-    if mountinfo is None:
-        try:
-            mountinfo = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape")
-        except OSError:
-            return
-    target, best, kind = path.resolve(), Path("/"), ""
-    for line in mountinfo.splitlines():
-        before, separator, after = line.partition(" - ")
-        words = before.split()
-        if not separator or len(words) < 5:
-            continue
-        mount = Path(words[4].replace("\\040", " "))
-        if target.is_relative_to(mount) and len(mount.parts) >= len(best.parts):
-            best, kind = mount, after.split()[0]
+    kind = file_system(path, mountinfo)
     if kind in NETWORK_FILE_SYSTEMS:
         raise CatalogError(
             f"the database cannot live on a network file system ({kind})",

@@ -50,6 +50,11 @@ class Places:
         return self.build / "builder.lock"
 
     @property
+    def watch_lock(self) -> Path:
+        """Held by the one watch there may be, whose process it names."""
+        return self.build / "watch.lock"
+
+    @property
     def status(self) -> Path:
         """What the last build said, as JSON."""
         return self.build / "status.json"

@@ -7,7 +7,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -133,10 +133,13 @@ class Publisher:
         said = self.remarks.newest_id(id)
         return f"{self.settings_digest} {records} {previews} {said} {self.state.digest(id)}{self._folder_times(id)}"
 
-    def finish(self, beamtimes: Collection[str]) -> None:
-        """Say that these are all beamtimes there are, each published: others leave site and index."""
+    def finish(self, beamtimes: Callable[[], Collection[str]]) -> None:
+        """Say that all beamtimes there are were published: others leave site and index.
+
+        Which there are is asked under the lock, so that one that another process adds meanwhile stays.
+        """
         with locked(self.places.lock):
-            for id in self.indexer.beamtimes() - frozenset(beamtimes):
+            for id in self.indexer.beamtimes() - frozenset(beamtimes()):
                 self.indexer.remove_beamtime(id)
                 self.state.forget_beamtime(id)
                 shutil.rmtree(self.places.site / "beamtimes" / id, ignore_errors=True)

@@ -23,6 +23,10 @@ MASS = 3
 DAY = 86_400
 
 
+IsRipe = Callable[[Source, SourceRow | None], bool]
+"""Tells whether a source that is not current is to be taken in now; the row is what it was last time."""
+
+
 @dataclass(slots=True)
 class Walked:
     """A beamtime whose folder was walked."""
@@ -33,6 +37,8 @@ class Walked:
     """Of its sources by path, as they stand now, those gone from disk too."""
     stale: list[Source]
     """Sources that must be taken in."""
+    unripe: list[str]
+    """Paths of sources that must be, but not yet."""
     vanished: list[str]
     """Paths of sources that are no longer there."""
     current: int = 0
@@ -145,8 +151,8 @@ class Survey:
         """Give what else an ended beamtime depends on, without listing anything."""
         return f"{self.standards.taking_in} {self.standards.publishing(id)}"
 
-    def walked(self, folder: BeamtimeFolder) -> Walked:
-        """Walk a beamtime's folder and say which of its sources must be taken in."""
+    def walked(self, folder: BeamtimeFolder, is_ripe: IsRipe | None = None) -> Walked:
+        """Walk a beamtime's folder and say which of its sources must be taken in; those that are not ripe stay."""
         sweep, rows, found = self.state.sweep(folder.id), self.state.sources(folder.id), walk(folder, self.settings)
         kept = self.store.kept_keys(folder.id)
         digest, now = self.standards.taking_in, self.now
@@ -157,17 +163,20 @@ class Survey:
         ]
         there = {source.path for source in found.sources}
         current = there - {source.path for source in stale}
+        ripe = [source for source in stale if is_ripe is None or is_ripe(source, rows.get(source.path))]
+        taken = {source.path for source in ripe}
         self._take_back(rows, [source for source in found.sources if source.path in current])
-        self.came.update(identity for source in stale for identity in map(identity_of, source.files))
+        self.came.update(identity for source in ripe for identity in map(identity_of, source.files))
         vanished = [path for path in rows if path not in there and not rows[path].gone and not found.is_unseen(path)]
         return Walked(
             folder=folder,
             found=found,
             rows=rows,
-            stale=stale,
+            stale=ripe,
+            unripe=[source.path for source in stale if source.path not in taken],
             vanished=[] if folder.id in self.doubted else vanished,
             current=sum(1 for path in current if rows[path].scans or rows[path].failed),
-            waiting=len(stale),
+            waiting=len(ripe),
             is_thorough=sweep is None or self._is_due(sweep),
         )
 

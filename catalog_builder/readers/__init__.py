@@ -56,6 +56,14 @@ class ResumingReader(Protocol):
         """
 
 
+@runtime_checkable
+class EndingReader(Protocol):
+    """A reader of files that say when they are at their end."""
+
+    def has_ended(self, tail: bytes) -> bool:
+        """Tell whether a file with these last bytes, a few thousand at most, is complete."""
+
+
 READERS: Registry[Reader] = Registry(
     "readers",
     {

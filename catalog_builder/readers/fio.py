@@ -142,6 +142,12 @@ class FioReader:
         reading = _reading(path.stem, text, _story(text, surroundings.timezone), Complaints(called))
         yield storable(reading) if "\\" in content else reading  # only JSON's escapes can spell what UTF-8 cannot hold
 
+    def has_ended(self, tail: bytes) -> bool:
+        """Tell whether the last line written is the one that ends a scan."""
+        lines = tail.decode("latin-1").split("\n")
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return last.startswith("!") and _ENDED.search(last) is not None
+
 
 READER = FioReader()
 

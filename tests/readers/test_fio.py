@@ -310,3 +310,16 @@ def test_of_absurdly_many_rows_the_first_are_kept(tmp_path: Path, monkeypatch: p
     assert column(reading, "det") == [7, 8]
     assert reading.state == "complete"
     assert [problem.what for problem in reading.problems] == ["there are 1 rows too many, which are left out"]
+
+
+def test_a_file_says_by_its_last_line_that_it_is_complete() -> None:
+    for tail, ended in (
+        (b" 1.0 2.0\n! Acquisition ended at Thu Feb  5 16:20:58 2026\n", True),
+        (b"! Acquisition interrupted\n\n", True),
+        (b"! Acquisition ended at Thu Feb  5 16:20:58 2026\n 1.0 2.0\n", False),
+        (b"comment = acquisition ended early\n", False),
+        (b" 1.0 2.0\n! Acquis", False),
+        (b"\xff\xfe", False),
+        (b"", False),
+    ):
+        assert READER.has_ended(tail) is ended, tail
