@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -122,20 +123,35 @@ def test_what_is_forgotten_is_not_told_of(feed: loop.Feed, folder: BeamtimeFolde
     assert not heard("raw/a_00001.fio")
 
 
-def test_what_the_kernel_drops_is_said_to_be_missed(folder: BeamtimeFolder, changes: Changes) -> None:
+def test_what_the_kernel_drops_is_said_to_be_missed(
+    folder: BeamtimeFolder, changes: Changes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     most = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
     feed = InotifyFeed(changes, "raw", "m.json")
+    standing, read = threading.Event(), os.read
+
+    def held(descriptor: int, length: int) -> bytes:
+        standing.wait()  # watchdog's thread stands still while the kernel's queue runs over
+        return read(descriptor, length)
+
     try:
         feed.watch(folder)
-        with feed._lock:  # the thread stands still while the kernel's queue runs over
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "read", held)
             for number in range(most // 2 + 10_000):
                 os.close(os.open(folder.path / "raw" / "abc"[number % 3], os.O_WRONLY | os.O_CREAT))
             (folder.path / "raw" / "unseen").mkdir()
-        until(lambda: any(touched.is_partial for touched in changes.take(0.1).values()))
+            standing.set()
+            until(lambda: any(touched.is_partial for touched in changes.take(0.1).values()))
         heard = told(changes)
-        (folder.path / "raw" / "unseen" / "a_00001.fio").write_text("x")
-        until(lambda: heard("raw/unseen/a_00001.fio"))
+
+        def told_of_new_files() -> bool:
+            (folder.path / "raw" / "unseen" / "a_00001.fio").write_text("x")
+            return heard("raw/unseen/a_00001.fio")
+
+        until(told_of_new_files)
     finally:
+        standing.set()
         feed.close()
 
 
