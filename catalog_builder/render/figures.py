@@ -122,7 +122,7 @@ def peak(facts: Peak, scan: Scan) -> str:
     text = f"max {number(facts.height, 3)} at {position(facts.position, scan)}"
     if facts.fwhm is not None:
         text += f" · FWHM {on_axis(facts.fwhm, scan, 3)}"
-    return f"{text} (ambiguous)" if facts.ambiguous else text
+    return f"{text} (doubtful)" if facts.ambiguous else text
 
 
 def position(value: float, scan: Scan) -> str:

@@ -80,7 +80,7 @@ def test_a_scan_says_what_it_was_and_how_far_it_came(renderer: Renderer) -> None
         "Date 2023-10-08 03:40 – 2023-10-09 04:40",
         "State aborted",
         "37 of 51 points, aborted",
-        "max 9.4 × 10⁴ at om 0.998 word · FWHM 0.012 word (ambiguous)",
+        "max 9.4 × 10⁴ at om 0.998 word · FWHM 0.012 word (doubtful)",
         "word: -1 to 1 in 50 steps",
         "2 monitor counts a point",
         "energy 15 word 14 16",
