@@ -122,7 +122,7 @@ def settings_digest(settings: Settings) -> str:
 def take_in(task: Task) -> Taken:
     """Read a source, draw its previews, write both; never raises, so that one source costs one source.
 
-    Of a file that only grew, what was appended is read, and the last scan before it.
+    Of a file that only grew, what was appended is parsed, and the last scan before it.
     """
     so_far = _Progress()
     try:

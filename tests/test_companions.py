@@ -138,6 +138,20 @@ def test_a_file_that_was_changed_in_place_is_read_as_a_whole(site: Site) -> None
     assert tops == [11, 99, 13]
 
 
+def test_a_file_that_was_changed_in_the_middle_and_grew_is_read_as_a_whole(site: Site) -> None:
+    path = site.beamtime("11") / "align.dat"
+    comment = "#C nothing happened\n" * 500
+    text = HEAD + comment + "".join(SCAN.format(number=n, top=n + 10, last=1) + comment for n in (1, 2, 3))
+    site.write(path, text)
+    build(site.settings, PlainReporter())
+    with path.open("r+") as stream:
+        stream.write(text.replace("0.5 12", "0.5 99") + SCAN.format(number=4, top=14, last=1))
+    build(site.settings, PlainReporter())
+    store = RecordStore(Places(site.settings.catalogue))
+    tops = [store.scan(f"scan:11/align.dat~{n}.1").channels[1].maximum for n in (1, 2, 3, 4)]
+    assert tops == [11, 99, 13, 14]
+
+
 def test_a_file_that_was_rewritten_is_read_as_a_whole(site: Site) -> None:
     path = site.beamtime("11") / "align.dat"
     site.write(path, HEAD + "".join(SCAN.format(number=n, top=n, last=1) for n in (1, 2)))

@@ -443,7 +443,20 @@ def test_a_bookmark_fits_no_file_that_was_cut_or_written_anew(tmp_path: Path) ->
         resumed(tmp_path / "missing", bookmark)
 
 
-def test_of_a_long_file_only_the_header_and_what_stands_behind_the_bookmark_are_read(
+def test_a_bookmark_fits_no_file_that_was_edited_anywhere_before_it_and_grew(tmp_path: Path) -> None:
+    path = tmp_path / "align.spec"
+    bookmark = read(tmp_path, MANY)[-1].bookmark
+    assert bookmark is not None
+    before = json.loads(bookmark)["at"]
+    content = MANY.encode()
+    for at in (0, 1, before // 3, before // 2, before - 5000, before - 1):
+        path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :] + SCAN.encode())
+        assert resumed(path, bookmark) is None
+    path.write_bytes(content + SCAN.encode())
+    assert resumed(path, bookmark) is not None
+
+
+def test_of_a_long_file_only_the_header_and_what_stands_behind_the_bookmark_are_parsed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bookmark = read(tmp_path, MANY)[-1].bookmark
