@@ -46,7 +46,8 @@ _SCAN_LINE = re.compile(rb"^#S\s+\d{1,9}(?:\s|$)", re.MULTILINE)
 _FILE_LINE = re.compile(rb"^#F\s+\S", re.MULTILINE)
 _BLANKS = re.compile(r"\s{2,}|\t+")
 _USER = re.compile(r"\bUser\s*=\s*(\S+)", re.IGNORECASE)
-_ABORTED = re.compile(r"\babort(?:ed)?\b|exit_status = (?:abort|fail)", re.IGNORECASE)
+_ABORTED = re.compile(r"(?:^|\d{4}\.\s+)(?:Scan aborted\b|exit_status = (?:abort|fail))", re.IGNORECASE)
+"""SPEC: ``Wed Jun 18 22:06:42 2014.  Scan aborted after 34 points.``; Bluesky: ``….  exit_status = abort``."""
 _ACQUISITION = re.compile(r"^Acquisition (started|ended) at\s+(.*)$", re.IGNORECASE)
 _NAME_TABLES = frozenset({"O", "o", "H"})
 _POINT_NUMBER = frozenset({"pt_no", "#pt no", "point_nb"})
@@ -157,7 +158,7 @@ class SpecReader:
     """Reads SPEC files; each holds many scans."""
 
     name = "spec"
-    version = 2
+    version = 3
     suffixes: tuple[str, ...] = (".spec", ".dat", ".txt", ".spe", "", ".gz", ".bz2")
     keeps_suffix = True
 

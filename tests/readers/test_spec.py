@@ -167,6 +167,25 @@ def test_rows_wrapped_over_two_lines_are_one_row(tmp_path: Path) -> None:
     assert scan.problems == ()
 
 
+@pytest.mark.parametrize(
+    ("comment", "state"),
+    [
+        ("Wed Nov 03 13:43:00 2010.  Scan aborted after 0 points.", "aborted"),
+        ("Scan aborted", "aborted"),
+        ("Wed Nov 03 13:43:00 2010.  exit_status = fail", "aborted"),
+        ("Wed Nov 03 13:43:00 2010.  exit_status = abort", "aborted"),
+        ("Wed Nov 03 13:43:00 2010.  exit_status = success", "complete"),
+        ("The last scan was NOT aborted", "complete"),
+        ("Wed Nov 03 13:43:00 2010.  no abort needed, the scan aborted before was fine", "complete"),
+    ],
+)
+def test_a_scan_is_aborted_by_what_the_program_writes_and_by_no_other_word_of_it(
+    tmp_path: Path, comment: str, state: str
+) -> None:
+    first, _ = read(tmp_path, f"{HEADER}{SCAN}#C {comment}\n{SCAN}")
+    assert first.state == state
+
+
 def test_a_row_an_abort_broke_keeps_its_whole_numbers(tmp_path: Path) -> None:
     broken = SCAN.replace("2 103 52 9\n", "2 103 \n5#C Wed Nov 03 13:43:00 2010.  Scan aborted after 2 points.\n")
     (scan,) = read(tmp_path, HEADER + broken)
