@@ -103,6 +103,10 @@ class _NotASource(Exception):  # noqa: N818 - no error: the file is of no kind w
     """The file carries a suffix that other programs use too, and is theirs."""
 
 
+class _NoScanError(CatalogError):
+    """The source was read to its end and holds nothing."""
+
+
 class CannotWriteError(CatalogError):
     """The catalogue's own disk refuses: no source's fault, and nothing to go on with."""
 
@@ -131,6 +135,9 @@ def take_in(task: Task) -> Taken:
         return Taken(again_at=_quiet_at(task))
     except CannotWriteError:
         raise
+    except _NoScanError as exc:
+        failure = _failure(task, so_far, exc.what)
+        return replace(failure, whole=failure.failed)
     except CatalogError as exc:
         return _failure(task, so_far, f"{exc.what}; {exc.remedy}" if exc.remedy else exc.what)
     except MemoryError:
@@ -200,7 +207,7 @@ def _take(task: Task, so_far: _Progress) -> None:
                 RecordStore(places).save_scan(scan)
             so_far.add(scan, reading, task.source.files[0] if task.source.files else None)
     if not so_far.scans:
-        raise CatalogError("holds no scan")
+        raise _NoScanError("holds no scan")
 
 
 @contextmanager

@@ -162,6 +162,20 @@ def test_a_file_that_was_rewritten_is_read_as_a_whole(site: Site) -> None:
     assert store.scan_names("11") == ["align.dat~7.1", "align.dat~8.1", "align.dat~9.1"]
 
 
+def test_a_file_cut_down_to_its_header_loses_its_scans_once_it_is_quiet(site: Site) -> None:
+    path = site.beamtime("11") / "align.dat"
+    site.write(path, HEAD + "".join(SCAN.format(number=n, top=n, last=1) for n in (1, 2)))
+    store = RecordStore(Places(site.settings.catalogue))
+    build(site.settings, PlainReporter())
+    path.write_text(HEAD)
+    assert not build(site.settings, PlainReporter()).problems
+    assert store.scan_names("11") == ["align.dat~1.1", "align.dat~2.1"]
+    site.write(path, HEAD)
+    (problem,) = build(site.settings, PlainReporter()).problems
+    assert (problem.where, problem.what) == ("11/raw/align.dat", "holds no scan")
+    assert store.scan_names("11") == []
+
+
 @pytest.mark.parametrize("entries", [1, 2])
 def test_measurements_that_the_file_beside_has_no_place_for_are_named(site: Site, entries: int) -> None:
     raw = site.beamtime("11")
