@@ -36,6 +36,9 @@ VERSION = 2
 
 _MORE = "holds more measurements than the file of the same name beside it; they are left out"
 
+_DAY = 86_400
+"""Seconds."""
+
 SHARED_SUFFIXES = frozenset({"", ".dat", ".txt", ".gz", ".bz2"})
 """Suffixes that all sorts of programs use: such a file that its reader does not recognise is not a source."""
 
@@ -141,7 +144,8 @@ def take_in(task: Task) -> Taken:
     except CatalogError as exc:
         return _failure(task, so_far, f"{exc.what}; {exc.remedy}" if exc.remedy else exc.what)
     except MemoryError:
-        return replace(_failure(task, so_far, "needs more memory than there is"), again_at=0)
+        failure = _failure(task, so_far, "needs more memory than there is; it is tried again after a day")
+        return replace(failure, again_at=task.now.timestamp() + _DAY) if failure.failed else failure
     except Exception as exc:
         _logger.exception("reading %s failed", task.where)
         return _failure(task, so_far, f"could not be read ({type(exc).__name__}: {reason(exc)})")

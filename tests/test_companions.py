@@ -3,6 +3,8 @@
 import base64
 import io
 import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import fabio
@@ -13,10 +15,12 @@ from PIL import Image as Pillow
 
 from catalog_builder.build import build
 from catalog_builder.places import Places
+from catalog_builder.readers import Surroundings
 from catalog_builder.readers.spec import SpecReader
 from catalog_builder.records import Scan
 from catalog_builder.recordstore import RecordStore
 from catalog_builder.report import PlainReporter
+from catalog_builder.signals import Reading
 
 from .conftest import Site, fio
 
@@ -174,6 +178,24 @@ def test_a_file_cut_down_to_its_header_loses_its_scans_once_it_is_quiet(site: Si
     (problem,) = build(site.settings, PlainReporter()).problems
     assert (problem.where, problem.what) == ("11/raw/align.dat", "holds no scan")
     assert store.scan_names("11") == []
+
+
+def test_what_needs_more_memory_than_there_is_is_tried_again_after_a_day(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.write(site.beamtime("11") / "align.dat", HEAD + SCAN.format(number=1, top=1, last=1))
+    tried: list[Path] = []
+
+    def greedy(_: SpecReader, path: Path, __: Surroundings) -> Iterator[Reading]:
+        tried.append(path)
+        raise MemoryError
+
+    monkeypatch.setattr(SpecReader, "read", greedy)
+    now = datetime.now(UTC)
+    for hours, times in ((0, 1), (1, 1), (23, 1), (25, 2), (26, 2)):
+        (problem,) = build(site.settings, PlainReporter(), now=now + timedelta(hours=hours)).problems
+        assert problem.what == "needs more memory than there is; it is tried again after a day"
+        assert len(tried) == times
 
 
 @pytest.mark.parametrize("entries", [1, 2])
