@@ -31,7 +31,7 @@ from catalog_builder.records import Peak, Problem, Scan
 from catalog_builder.recordstore import RecordStore
 from catalog_builder.signals import Choice, Reading, axis_of, choose, column_named
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the same reading would give another record or preview."""
 
 _MORE = "holds more measurements than the file of the same name beside it; they are left out"
