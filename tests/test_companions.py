@@ -97,6 +97,17 @@ def test_a_damaged_sidecar_is_a_problem_of_its_scan_alone(site: Site) -> None:
     assert scan.previews
 
 
+def test_of_what_lies_in_a_listed_folder_scans_are_named_and_notes_are_not(site: Site) -> None:
+    raw = site.beamtime("11")
+    site.write(raw / "gk_00001.fio", fio())
+    site.write(raw / "scicat-datasets-11.lst", "gk_00001 lambda")
+    site.write(raw / "lambda" / "gk_00002.fio", fio())
+    site.write(raw / "lambda" / "align.dat", HEAD + SCAN.format(number=1, top=1, last=1))
+    site.write(raw / "lambda" / "notes.txt", "the beam was lost at noon")
+    problems = build(site.settings, PlainReporter()).problems
+    assert [problem.where for problem in problems] == ["11/raw/lambda/align.dat", "11/raw/lambda/gk_00002.fio"]
+
+
 SCAN = (
     "\n#S {number} ascan th 0 1 2 1\n#D Sun Jan 01 00:00:01 2023\n#N 2\n#L Theta  Detector\n0 1\n0.5 {top}\n1 {last}\n"
 )
