@@ -40,7 +40,9 @@ def why_stale(
         missing = sorted(set(row.scans) - records)
         reasons.append(f"the records of {len(missing)} of its scans are gone, {missing[0]} first")
     if row.again_at is not None and now.timestamp() >= row.again_at:
-        reasons.append("it was still being written, and is judged anew now that time has passed")
+        reasons.append(
+            "it was still being written, or there was no memory for it, and is judged anew now that time has passed"
+        )
     return tuple(reasons)
 
 

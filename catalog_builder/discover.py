@@ -8,7 +8,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fnmatch import translate
@@ -25,6 +25,9 @@ LOOSE_FRAME_SUFFIXES = frozenset({".cbf", ".tif", ".tiff", ".edf"})
 """Files that hold one detector frame each: they may lie beside a scan file instead of in its folder."""
 
 _EIGER_FILE = re.compile(r"([^/]+)_(master|data_\d+)\.h5$")
+
+_OF_A_DETECTOR = re.compile(r"\.(?:nxs|h5|hdf5?|nx5)$|_mca_s\d{1,9}\.fio$", re.IGNORECASE)
+"""Stacks of frames, and a point's spectrum as Sardana names it."""
 
 DEEPEST = 40
 """Folders within folders of a beamtime that are walked."""
@@ -204,6 +207,9 @@ class Walk:
         Reader names by suffix, in the configured order; ``""`` stands for files without one.
     named_whole
         Readers whose scans keep the file's whole name; such files own no folder and no namesakes.
+    is_scan
+        Asked, of a file that its suffix gives to a reader, whether it is one: reader's name, path below the
+        beamtime's folder.
     """
 
     def __init__(
@@ -212,8 +218,10 @@ class Walk:
         settings: BeamtimeSettings,
         suffixes: Mapping[str, tuple[str, ...]],
         named_whole: frozenset[str],
+        is_scan: Callable[[str, str], bool] = lambda reader, path: True,
     ) -> None:
         self.folder = folder
+        self.is_scan = is_scan
         self.settings = settings
         self.suffixes = suffixes
         self.named_whole = named_whole
@@ -346,20 +354,34 @@ class Walk:
         A scan's own folder stays its own, and what a list names as a scan stays one wherever it lies.
         """
         scans = {PurePosixPath(s.path).with_suffix(""): s.path for s in self.found.sources if s.files}
-        taken: set[PurePosixPath] = set()
+        taken: dict[PurePosixPath, PurePosixPath] = {}
         more: dict[str, list[FoundSeries]] = {}
         for scan, folders in sorted(further.items()):
             for folder in folders:
                 is_elsewhere = not folder.is_relative_to(scan) and not scan.is_relative_to(folder)
                 if scan in scans and folder not in scans and is_elsewhere and self._is_there(self.raw / folder):
                     more.setdefault(scans[scan], []).extend(self._series(self.raw / folder, folder.name))
-                    taken.add(folder)
+                    taken.setdefault(folder, scan)
         self.found.sources = [
             replace(source, series=(*source.series, *more.get(source.path, [])))
             for source in self.found.sources
-            if PurePosixPath(source.path).with_suffix("") in further
-            or not any(folder in taken for folder in PurePosixPath(source.path).parents)
+            if PurePosixPath(source.path).with_suffix("") in further or not self._is_taken(source, taken)
         ]
+
+    def _is_taken(self, source: Source, taken: Mapping[PurePosixPath, PurePosixPath]) -> bool:
+        """Tell whether a source lies in a folder that is another scan's; a scan's own file in it is named.
+
+        Frames in it are that scan's, and so are spectra of its points; other ``.fio`` and SPEC files would go unseen.
+        """
+        scan = next((taken[folder] for folder in PurePosixPath(source.path).parents if folder in taken), None)
+        if scan is None:
+            return False
+        for reader, file in zip(source.readers, source.files, strict=True):
+            path = PurePosixPath(file.path)
+            if not _OF_A_DETECTOR.search(path.name) and self.is_scan(reader, file.path):
+                what = f"lies in a folder that is listed for the scan {scan}, so it is no scan itself"
+                self._problem(path, f"{what}; list it too, or move it")
+        return True
 
     def _is_frames_alone(self, path: PurePosixPath) -> bool:
         """Tell whether a folder is a scan of frames without a scan file: ``<scan>/<detector>/<scan>_….nxs``."""

@@ -9,7 +9,7 @@ import binascii
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -27,6 +27,10 @@ _ABOUT_A_VALUE = frozenset(
 _DEEPEST = 12
 _MOST_VALUES = 2000
 _LONGEST_TEXT = 10_000
+_MOST_TEXT = 1 << 20
+"""Bytes of all that one file adds, as JSON."""
+_Leaf = tuple[str, Json, str | None]
+"""Name, value and unit."""
 _PICTURE = re.compile(r"data:image/(?:png|jpe?g);base64,\s*", re.IGNORECASE)
 
 
@@ -41,7 +45,7 @@ class Ingested:
     units: Mapping[str, str] = field(default_factory=dict)
     """Of the parameters, where known."""
     left_out: int = 0
-    """Values beyond the first two thousand."""
+    """Values beyond the first two thousand, and those that 1 MiB of text had no place for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,15 +64,17 @@ def metadata(text: str) -> Ingested:
     """
     document = _object(text)
     found = document.get("scientificMetadata")
+    title = _text(document.get("description"))
     leaves = _leaves(found if isinstance(found, dict) else {}, "", 0)
-    kept = list(islice(leaves, _MOST_VALUES))
+    first = list(islice(leaves, _MOST_VALUES))
+    kept = list(_fitting(first, _MOST_TEXT - len(json.dumps(title))))
     command = next((value for name, value, _ in kept if name == "ScanCommand" and isinstance(value, str)), "")
     return Ingested(
-        title=_text(document.get("description")),
+        title=title,
         command=command,
         parameters={name: value for name, value, _ in kept},
         units={name: unit for name, _, unit in kept if unit},
-        left_out=sum(1 for _ in leaves),
+        left_out=len(first) - len(kept) + sum(1 for _ in leaves),
     )
 
 
@@ -99,7 +105,16 @@ def _object(text: str) -> dict[str, Json]:
     return document
 
 
-def _leaves(group: Mapping[str, Json], above: str, depth: int) -> Iterator[tuple[str, Json, str | None]]:
+def _fitting(leaves: Iterable[_Leaf], room: int) -> Iterator[_Leaf]:
+    """Give the leaves there is room for, in bytes; one too long leaves its room to those behind it."""
+    for leaf in leaves:
+        size = len(json.dumps(leaf))
+        if size <= room:
+            room -= size
+            yield leaf
+
+
+def _leaves(group: Mapping[str, Json], above: str, depth: int) -> Iterator[_Leaf]:
     """Give name, value and unit of everything below a group; ``value`` goes by the name of what it is in."""
     for key, item in group.items():
         name = above if key == "value" and above else f"{above}.{key}".lstrip(".")

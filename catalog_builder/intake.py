@@ -31,10 +31,13 @@ from catalog_builder.records import Peak, Problem, Scan
 from catalog_builder.recordstore import RecordStore
 from catalog_builder.signals import Choice, Reading, axis_of, choose, column_named
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the same reading would give another record or preview."""
 
 _MORE = "holds more measurements than the file of the same name beside it; they are left out"
+
+_DAY = 86_400
+"""Seconds."""
 
 SHARED_SUFFIXES = frozenset({"", ".dat", ".txt", ".gz", ".bz2"})
 """Suffixes that all sorts of programs use: such a file that its reader does not recognise is not a source."""
@@ -103,6 +106,10 @@ class _NotASource(Exception):  # noqa: N818 - no error: the file is of no kind w
     """The file carries a suffix that other programs use too, and is theirs."""
 
 
+class _NoScanError(CatalogError):
+    """The source was read to its end and holds nothing."""
+
+
 class CannotWriteError(CatalogError):
     """The catalogue's own disk refuses: no source's fault, and nothing to go on with."""
 
@@ -122,7 +129,7 @@ def settings_digest(settings: Settings) -> str:
 def take_in(task: Task) -> Taken:
     """Read a source, draw its previews, write both; never raises, so that one source costs one source.
 
-    Of a file that only grew, what was appended is read, and the last scan before it.
+    Of a file that only grew, what was appended is parsed, and the last scan before it.
     """
     so_far = _Progress()
     try:
@@ -131,10 +138,14 @@ def take_in(task: Task) -> Taken:
         return Taken(again_at=_quiet_at(task))
     except CannotWriteError:
         raise
+    except _NoScanError as exc:
+        failure = _failure(task, so_far, exc.what)
+        return replace(failure, whole=failure.failed)
     except CatalogError as exc:
         return _failure(task, so_far, f"{exc.what}; {exc.remedy}" if exc.remedy else exc.what)
     except MemoryError:
-        return replace(_failure(task, so_far, "needs more memory than there is"), again_at=0)
+        failure = _failure(task, so_far, "needs more memory than there is; it is tried again after a day")
+        return replace(failure, again_at=task.now.timestamp() + _DAY) if failure.failed else failure
     except Exception as exc:
         _logger.exception("reading %s failed", task.where)
         return _failure(task, so_far, f"could not be read ({type(exc).__name__}: {reason(exc)})")
@@ -200,7 +211,7 @@ def _take(task: Task, so_far: _Progress) -> None:
                 RecordStore(places).save_scan(scan)
             so_far.add(scan, reading, task.source.files[0] if task.source.files else None)
     if not so_far.scans:
-        raise CatalogError("holds no scan")
+        raise _NoScanError("holds no scan")
 
 
 @contextmanager

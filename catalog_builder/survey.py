@@ -14,6 +14,8 @@ from catalog_builder.currency import Identity, identity_of, why_stale
 from catalog_builder.discover import BeamtimeFolder, Found, Source
 from catalog_builder.errors import CatalogError, did_you_mean
 from catalog_builder.readers import READERS
+from catalog_builder.readers.bounds import kept_inside
+from catalog_builder.readers.inflate import first_bytes
 from catalog_builder.records import Beamtime, Problem
 from catalog_builder.recordstore import RecordStore
 
@@ -222,4 +224,11 @@ def walk(folder: BeamtimeFolder, settings: Settings) -> Found:
         for suffix in reader.suffixes:
             suffixes[suffix] = (*suffixes.get(suffix, ()), reader.name)
     whole = frozenset(reader.name for reader in readers if reader.keeps_suffix)
-    return discover.Walk(folder, settings.beamtimes, suffixes, whole).run()
+
+    def is_scan(reader: str, path: str) -> bool:
+        try:
+            return READERS.get(reader).recognises(first_bytes(kept_inside(folder.path / path, folder.path)))
+        except (CatalogError, OSError):
+            return False
+
+    return discover.Walk(folder, settings.beamtimes, suffixes, whole, is_scan).run()

@@ -3,6 +3,8 @@
 import base64
 import io
 import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import fabio
@@ -13,10 +15,12 @@ from PIL import Image as Pillow
 
 from catalog_builder.build import build
 from catalog_builder.places import Places
+from catalog_builder.readers import Surroundings
 from catalog_builder.readers.spec import SpecReader
 from catalog_builder.records import Scan
 from catalog_builder.recordstore import RecordStore
 from catalog_builder.report import PlainReporter
+from catalog_builder.signals import Reading
 
 from .conftest import Site, fio
 
@@ -93,6 +97,17 @@ def test_a_damaged_sidecar_is_a_problem_of_its_scan_alone(site: Site) -> None:
     assert scan.previews
 
 
+def test_of_what_lies_in_a_listed_folder_scans_are_named_and_notes_are_not(site: Site) -> None:
+    raw = site.beamtime("11")
+    site.write(raw / "gk_00001.fio", fio())
+    site.write(raw / "scicat-datasets-11.lst", "gk_00001 lambda")
+    site.write(raw / "lambda" / "gk_00002.fio", fio())
+    site.write(raw / "lambda" / "align.dat", HEAD + SCAN.format(number=1, top=1, last=1))
+    site.write(raw / "lambda" / "notes.txt", "the beam was lost at noon")
+    problems = build(site.settings, PlainReporter()).problems
+    assert [problem.where for problem in problems] == ["11/raw/lambda/align.dat", "11/raw/lambda/gk_00002.fio"]
+
+
 SCAN = (
     "\n#S {number} ascan th 0 1 2 1\n#D Sun Jan 01 00:00:01 2023\n#N 2\n#L Theta  Detector\n0 1\n0.5 {top}\n1 {last}\n"
 )
@@ -138,6 +153,20 @@ def test_a_file_that_was_changed_in_place_is_read_as_a_whole(site: Site) -> None
     assert tops == [11, 99, 13]
 
 
+def test_a_file_that_was_changed_in_the_middle_and_grew_is_read_as_a_whole(site: Site) -> None:
+    path = site.beamtime("11") / "align.dat"
+    comment = "#C nothing happened\n" * 500
+    text = HEAD + comment + "".join(SCAN.format(number=n, top=n + 10, last=1) + comment for n in (1, 2, 3))
+    site.write(path, text)
+    build(site.settings, PlainReporter())
+    with path.open("r+") as stream:
+        stream.write(text.replace("0.5 12", "0.5 99") + SCAN.format(number=4, top=14, last=1))
+    build(site.settings, PlainReporter())
+    store = RecordStore(Places(site.settings.catalogue))
+    tops = [store.scan(f"scan:11/align.dat~{n}.1").channels[1].maximum for n in (1, 2, 3, 4)]
+    assert tops == [11, 99, 13, 14]
+
+
 def test_a_file_that_was_rewritten_is_read_as_a_whole(site: Site) -> None:
     path = site.beamtime("11") / "align.dat"
     site.write(path, HEAD + "".join(SCAN.format(number=n, top=n, last=1) for n in (1, 2)))
@@ -146,6 +175,38 @@ def test_a_file_that_was_rewritten_is_read_as_a_whole(site: Site) -> None:
     store = RecordStore(Places(site.settings.catalogue))
     build(site.settings, PlainReporter())
     assert store.scan_names("11") == ["align.dat~7.1", "align.dat~8.1", "align.dat~9.1"]
+
+
+def test_a_file_cut_down_to_its_header_loses_its_scans_once_it_is_quiet(site: Site) -> None:
+    path = site.beamtime("11") / "align.dat"
+    site.write(path, HEAD + "".join(SCAN.format(number=n, top=n, last=1) for n in (1, 2)))
+    store = RecordStore(Places(site.settings.catalogue))
+    build(site.settings, PlainReporter())
+    path.write_text(HEAD)
+    assert not build(site.settings, PlainReporter()).problems
+    assert store.scan_names("11") == ["align.dat~1.1", "align.dat~2.1"]
+    site.write(path, HEAD)
+    (problem,) = build(site.settings, PlainReporter()).problems
+    assert (problem.where, problem.what) == ("11/raw/align.dat", "holds no scan")
+    assert store.scan_names("11") == []
+
+
+def test_what_needs_more_memory_than_there_is_is_tried_again_after_a_day(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.write(site.beamtime("11") / "align.dat", HEAD + SCAN.format(number=1, top=1, last=1))
+    tried: list[Path] = []
+
+    def greedy(_: SpecReader, path: Path, __: Surroundings) -> Iterator[Reading]:
+        tried.append(path)
+        raise MemoryError
+
+    monkeypatch.setattr(SpecReader, "read", greedy)
+    now = datetime.now(UTC)
+    for hours, times in ((0, 1), (1, 1), (23, 1), (25, 2), (26, 2)):
+        (problem,) = build(site.settings, PlainReporter(), now=now + timedelta(hours=hours)).problems
+        assert problem.what == "needs more memory than there is; it is tried again after a day"
+        assert len(tried) == times
 
 
 @pytest.mark.parametrize("entries", [1, 2])

@@ -216,6 +216,20 @@ def test_a_folder_listed_for_a_scan_is_the_scans_and_nothing_in_it_a_scan(tmp_pa
     assert (series.path, series.suffix, series.detector) == ("raw/lambda1", ".nxs", "lambda1")
 
 
+def test_a_scans_file_in_a_folder_listed_for_another_is_named(tmp_path: Path) -> None:
+    put(tmp_path, "raw/a_00001.fio", "raw/night2/b_00002.fio", "raw/night2/c.dat", "raw/night2/deep/d.spec")
+    put(tmp_path, "raw/night2/m1_part00000.nxs", "raw/night2/a_00001_mca_s1.fio", "raw/night2/x.cbf")
+    put(tmp_path, "raw/scicat-datasets-1.lst", content=b"a_00001 night2\n")
+    found = walk(tmp_path)
+    assert paths(found) == ["a_00001.fio"]
+    what = "lies in a folder that is listed for the scan a_00001, so it is no scan itself; list it too, or move it"
+    assert [(problem.where, problem.what) for problem in found.problems] == [
+        ("1/raw/night2/b_00002.fio", what),
+        ("1/raw/night2/c.dat", what),
+        ("1/raw/night2/deep/d.spec", what),
+    ]
+
+
 def test_what_a_list_names_as_a_scan_stays_one_in_a_folder_listed_for_another(tmp_path: Path) -> None:
     put(tmp_path, "raw/a_00001.fio", "raw/night2/b_00002.fio", "raw/night2/m1_part00000.nxs")
     put(tmp_path, "raw/scicat-datasets-1.lst", content=b"a_00001 night2\nnight2/b_00002\n")

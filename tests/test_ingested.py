@@ -52,6 +52,14 @@ def test_of_very_many_values_the_first_are_taken_and_the_rest_counted() -> None:
     assert (len(found.parameters), found.left_out) == (2000, 5)
 
 
+@pytest.mark.parametrize("value", ["x" * 10_000, ["x" * 100] * 100, [list(range(100))] * 25, ["é" * 1700]])
+def test_a_file_adds_at_most_a_mebibyte_of_text_and_the_rest_is_counted(value: Json) -> None:
+    found = metadata(written(**{f"v{n:04}": value for n in range(1500)}, last=7.0))
+    assert 900_000 < len(json.dumps(dict(found.parameters))) <= 2**20
+    assert len(found.parameters) + found.left_out == 1501
+    assert (found.parameters["v0000"], found.parameters["last"]) == (value, 7.0)
+
+
 @pytest.mark.parametrize("text", ["", "{", "[1]", "7", "\ufffd", "[" * 100_000])
 def test_damaged_metadata_are_refused_in_words(text: str) -> None:
     with pytest.raises(CatalogError, match=r"is not valid JSON|holds no JSON object"):

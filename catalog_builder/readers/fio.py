@@ -119,7 +119,7 @@ class FioReader:
     """Reads ``.fio`` files; each holds one scan."""
 
     name = "fio"
-    version = 2
+    version = 3
     suffixes: tuple[str, ...] = (".fio",)
     keeps_suffix = False
 

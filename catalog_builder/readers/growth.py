@@ -1,6 +1,6 @@
 """Where reading may go on in a text file that only grew.
 
-Knows places in a file and how to tell that the bytes before them are still the same; does not know formats.
+Knows places in a file and how to tell that all bytes before them are still the same; does not know formats.
 """
 
 import json
@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, fields
 from hashlib import blake2b
 from typing import BinaryIO
 
-_LOOKED_AT = 4096
-"""Bytes at the file's beginning, and before the place, that must be the same."""
+_STEP = 1 << 20
+"""Bytes digested at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,9 +25,8 @@ class Bookmark:
     header_line: int
     seen: str
     """What the reader counted before the place, in its own words."""
-    head: str = ""
-    before: str = ""
-    """Digests of the file's first bytes and of those before the place."""
+    before: str
+    """Digest of all bytes before the place."""
 
     @classmethod
     def from_text(cls, text: str) -> "Bookmark | None":
@@ -44,24 +43,44 @@ class Bookmark:
         """Give the bookmark as a line of JSON."""
         return json.dumps(asdict(self), separators=(",", ":"))
 
-    def signed(self, stream: BinaryIO) -> "Bookmark":
-        """Give the bookmark with the digests of the open file; where the file is read does not change."""
-        head, before = _digests(stream, self.at)
-        return Bookmark(**{**asdict(self), "head": head, "before": before})
+    def upheld(self, stream: BinaryIO) -> "Digest | None":
+        """Give the digest of the bytes before the place, where they are still the same and more follow, else None.
 
-    def fits(self, stream: BinaryIO) -> bool:
-        """Tell whether the open file still holds the same bytes where they were looked at; raises OSError."""
-        return os.fstat(stream.fileno()).st_size > self.at and _digests(stream, self.at) == (self.head, self.before)
+        Reads the open file up to the place; raises OSError.
+        """
+        if os.fstat(stream.fileno()).st_size <= self.at:
+            return None
+        digest, left = Digest(), self.at
+        stream.seek(0)
+        while left and (content := stream.read(min(left, _STEP))):
+            digest.add(content)
+            left -= len(content)
+        return digest if not left and digest.text() == self.before else None
 
 
-def _digests(stream: BinaryIO, at: int) -> tuple[str, str]:
-    looked_at = min(at, _LOOKED_AT)
-    number = stream.fileno()
-    return _digest(os.pread(number, looked_at, 0)), _digest(os.pread(number, looked_at, at - looked_at))
+class Digest:
+    """The digest of a file from its beginning to where it was read; pieces are put together, one a line is slow."""
 
+    def __init__(self) -> None:
+        self._digest = blake2b(digest_size=16)
+        self._pieces: list[bytes] = []
+        self._waiting = 0
 
-def _digest(content: bytes) -> str:
-    return blake2b(content, digest_size=9).hexdigest()
+    def add(self, content: bytes) -> None:
+        """Take in what comes next."""
+        self._pieces.append(content)
+        self._waiting += len(content)
+        if self._waiting >= _STEP:
+            self._take_in()
+
+    def text(self) -> str:
+        """Give the digest of all that was added so far."""
+        self._take_in()
+        return self._digest.hexdigest()
+
+    def _take_in(self) -> None:
+        self._digest.update(b"".join(self._pieces))
+        self._pieces, self._waiting = [], 0
 
 
 class Numbers:

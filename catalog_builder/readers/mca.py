@@ -20,6 +20,10 @@ from catalog_builder.signals import Floats, Spectra
 _OF_POINT = re.compile(r"(.*)_mca_s(\d{1,9})\.fio", re.IGNORECASE)
 MOST_VALUES = 16_000_000
 """Values of a scan's spectra that are kept together; of more, evenly chosen spectra are."""
+MOST_FILES = 4096
+"""Files that are read, some 0.5 ms each; of more, evenly chosen ones are."""
+MOST_CHANNELS = 1 << 16
+"""Of a spectrum; what has more is none."""
 _LARGEST = 16 * 1024 * 1024
 """Bytes of one spectrum's file; a larger one is none."""
 
@@ -35,19 +39,22 @@ def spectra_in(
     """
     complaints = complaints or Complaints(encodable(folder.name))
     files = _files(folder, surroundings)
-    sample = next((s for path in files.values() if (s := _spectrum(path, detector, surroundings))), None)
+    chosen = _evenly(list(files), MOST_FILES)
+    sample = next((s for point in chosen if (s := _spectrum(files[point], detector, surroundings))), None)
     if sample is None:
         if files:
-            complaints.add(f"none of the {len(files)} files of spectra can be read")
+            asked = "the" if len(chosen) == len(files) else f"{len(chosen)} evenly chosen of the"
+            complaints.add(f"none of {asked} {len(files)} files of spectra can be read")
         return None
     channels = sample.values.shape[1]
-    points = _points(list(files))
-    kept = min(len(points), max(MOST_VALUES // channels, 1))
-    if kept < len(points):
-        complaints.add(f"of {len(points)} spectra {kept} are kept, evenly chosen")
-    values = np.full((kept, channels), np.nan)
-    for row, at in enumerate(np.linspace(0, len(points) - 1, kept).round().astype(int)):
-        path = files.get(points[at])
+    points = _points(chosen) if len(chosen) == len(files) else chosen
+    kept = _evenly(points, max(MOST_VALUES // channels, 1))
+    there_are = max(len(points), len(files))
+    if len(kept) < there_are:
+        complaints.add(f"of {there_are} spectra {len(kept)} are kept, evenly chosen")
+    values = np.full((len(kept), channels), np.nan)
+    for row, point in enumerate(kept):
+        path = files.get(point)
         found = None if path is None else _spectrum(path, detector, surroundings, complaints)
         if found is not None and path is not None:
             _fill(values[row], found.values[0], path, complaints)
@@ -70,6 +77,13 @@ def _points(numbers: list[int]) -> list[int]:
     return list(range(first, last + 1)) if last - first < 4 * len(numbers) else numbers
 
 
+def _evenly(points: list[int], most: int) -> list[int]:
+    """Give all, or as many as there may be of them, the first and the last included."""
+    if len(points) <= most:
+        return points
+    return [points[at] for at in np.linspace(0, len(points) - 1, most).round().astype(int)]
+
+
 def _spectrum(
     path: Path, detector: str, surroundings: Surroundings, complaints: Complaints | None = None
 ) -> Spectra | None:
@@ -81,12 +95,19 @@ def _spectrum(
         for reading in READER.read(path, surroundings):
             named = (s for s in reading.spectra if s.detector.casefold() == detector.casefold())
             if reading.spectra:
-                return next(named, reading.spectra[0])
+                return _short_enough(next(named, reading.spectra[0]))
     except (CatalogError, OSError) as exc:
         wrong = exc.what if isinstance(exc, CatalogError) else f"cannot be read: {exc.strerror}"
     if complaints is not None:
         complaints.add(f"{encodable(path.name)} {wrong}")
     return None
+
+
+def _short_enough(spectra: Spectra) -> Spectra:
+    channels = spectra.values.shape[1]
+    if channels > MOST_CHANNELS:
+        raise CatalogError(f"has {channels} channels; a spectrum has at most {MOST_CHANNELS}")
+    return spectra
 
 
 def _fill(row: Floats, spectrum: Floats, path: Path, complaints: Complaints) -> None:

@@ -79,7 +79,7 @@ class NexusReader:
     """Reads NeXus files; each entry is one scan."""
 
     name = "nexus"
-    version = 2
+    version = 3
     suffixes: tuple[str, ...] = (".nxs", ".h5", ".hdf5", ".hdf", ".nx5")
     keeps_suffix = False
 

@@ -29,7 +29,7 @@ from catalog_builder.errors import CatalogError
 from catalog_builder.readers import Surroundings
 from catalog_builder.readers.bounds import kept_inside, reason
 from catalog_builder.readers.complaints import Complaints
-from catalog_builder.readers.growth import Bookmark, Numbers
+from catalog_builder.readers.growth import Bookmark, Digest, Numbers
 from catalog_builder.readers.inflate import Inflating, first_bytes, inflated, opened
 from catalog_builder.readers.specmca import SpecSpectra
 from catalog_builder.readers.texts import encodable, storable
@@ -46,7 +46,8 @@ _SCAN_LINE = re.compile(rb"^#S\s+\d{1,9}(?:\s|$)", re.MULTILINE)
 _FILE_LINE = re.compile(rb"^#F\s+\S", re.MULTILINE)
 _BLANKS = re.compile(r"\s{2,}|\t+")
 _USER = re.compile(r"\bUser\s*=\s*(\S+)", re.IGNORECASE)
-_ABORTED = re.compile(r"\babort(?:ed)?\b|exit_status = (?:abort|fail)", re.IGNORECASE)
+_ABORTED = re.compile(r"(?:^|\d{4}\.\s+)(?:Scan aborted\b|exit_status = (?:abort|fail))", re.IGNORECASE)
+"""SPEC: ``Wed Jun 18 22:06:42 2014.  Scan aborted after 34 points.``; Bluesky: ``….  exit_status = abort``."""
 _ACQUISITION = re.compile(r"^Acquisition (started|ended) at\s+(.*)$", re.IGNORECASE)
 _NAME_TABLES = frozenset({"O", "o", "H"})
 _POINT_NUMBER = frozenset({"pt_no", "#pt no", "point_nb"})
@@ -145,11 +146,19 @@ class _Notes:
     """``started``, ``ended``."""
 
 
+class _Known(NamedTuple):
+    """What is known at a bookmarked scan of all that stands before it."""
+
+    header: _Header
+    seen: Numbers
+    digest: Digest
+
+
 class SpecReader:
     """Reads SPEC files; each holds many scans."""
 
     name = "spec"
-    version = 2
+    version = 3
     suffixes: tuple[str, ...] = (".spec", ".dat", ".txt", ".spe", "", ".gz", ".bz2")
     keeps_suffix = True
 
@@ -180,31 +189,32 @@ class SpecReader:
     def resume(self, path: Path, surroundings: Surroundings, bookmark: str) -> Iterator[Reading] | None:
         """Give the scans from the bookmarked one on, or None where the file is not one that only grew since.
 
-        They are those that ``read`` gives; what stands before the scan is not read again. Raises CatalogError.
+        They are those that ``read`` gives; what stands before the scan is compared with what it was, but not parsed
+        again. Raises CatalogError.
         """
         called = encodable(path.name)
         target = kept_inside(path, surroundings.boundary)
         try:
             with target.open("rb") as stream:
                 mark = Bookmark.from_text(bookmark)
-                if mark is None or not mark.fits(stream) or not _stands_at(stream, mark.at):
+                digest = None if mark is None else mark.upheld(stream)
+                if mark is None or digest is None or not _stands_at(stream, mark.at):
                     return None
-                header = _header_at(stream, mark)
-                seen = Numbers(mark.seen)
+                known = _Known(_header_at(stream, mark), Numbers(mark.seen), digest)
         except OSError as exc:
             raise CatalogError(f"cannot be read: {exc.strerror or reason(exc)}", where=called) from exc
         except ValueError:
             return None
-        return self._resumed(target, called, surroundings, mark, (header, seen))
+        return self._resumed(target, called, surroundings, mark, known)
 
     def _resumed(
-        self, target: Path, called: str, surroundings: Surroundings, mark: Bookmark, known: tuple[_Header, Numbers]
+        self, target: Path, called: str, surroundings: Surroundings, mark: Bookmark, known: _Known
     ) -> Iterator[Reading]:
         try:
             with target.open("rb") as stream:
                 stream.seek(mark.at)
-                blocks = _Blocks(_Lines(stream, mark.at, mark.line), called, None)
-                blocks.header, blocks.seen = known
+                blocks = _Blocks(_Lines(stream, mark.at, mark.line, known.digest), called, None)
+                blocks.header, blocks.seen = known.header, known.seen
                 blocks.header_place = mark.header_at, mark.header_line
                 yield from _readings(blocks, surroundings.timezone)
         except OSError as exc:
@@ -217,8 +227,10 @@ READER = SpecReader()
 class _Lines:
     """The lines of a file with their numbers; tells where it is, and afterwards whether the last one was cut."""
 
-    def __init__(self, stream: BinaryIO, at: int = 0, line: int = 1) -> None:
+    def __init__(self, stream: BinaryIO, at: int = 0, line: int = 1, before: Digest | None = None) -> None:
         self.stream = stream
+        self.before = before or Digest()
+        """Of all bytes before the line given last."""
         self.at = at
         """Bytes before the line given last."""
         self.ahead = at
@@ -234,6 +246,7 @@ class _Lines:
                 yield place, raw.decode("utf-8").rstrip("\r\n")
             except UnicodeDecodeError:
                 yield place, raw.decode("latin-1").rstrip("\r\n")
+            self.before.add(raw)
         self.cut = not raw.endswith(b"\n")
 
 
@@ -300,8 +313,10 @@ class _Blocks:
         if self._archive is not None or seen is None or (self._block is None and self._complaints.all()):
             return None
         header_at, header_line = self.header_place
-        mark = Bookmark(at=self._lines.at, line=at, header_at=header_at, header_line=header_line, seen=seen)
-        return mark.signed(self._lines.stream)
+        before = self._lines.before.text()
+        return Bookmark(
+            at=self._lines.at, line=at, header_at=header_at, header_line=header_line, seen=seen, before=before
+        )
 
     def _noted(self, at: int, line: str) -> None:
         """Take a ``#`` line that begins no scan."""

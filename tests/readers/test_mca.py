@@ -1,5 +1,6 @@
 """A folder with one spectrum a point becomes one array, whatever of it is missing."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -9,8 +10,9 @@ import pytest
 from catalog_builder.errors import CatalogError
 from catalog_builder.readers import Surroundings, mca
 from catalog_builder.readers.complaints import Complaints
+from catalog_builder.readers.fio import READER
 from catalog_builder.readers.mca import spectra_in
-from catalog_builder.signals import Spectra
+from catalog_builder.signals import Reading, Spectra
 
 NAN = float("nan")
 
@@ -84,6 +86,40 @@ def test_of_too_many_evenly_chosen_ones_are_kept(folder: Path, monkeypatch: pyte
     assert spectra is not None
     assert spectra.values[:, 0].tolist() == [1, 4, 7, 10]
     assert problems == ["of 10 spectra 4 are kept, evenly chosen"]
+
+
+def test_of_too_many_files_evenly_chosen_ones_are_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for point in range(1, 31):
+        write(folder, point, point, 0)
+    opened: list[str] = []
+    read = READER.read
+
+    def counted(path: Path, surroundings: Surroundings) -> Iterator[Reading]:
+        opened.append(path.name)
+        return read(path, surroundings)
+
+    monkeypatch.setattr(mca, "MOST_FILES", 4)
+    monkeypatch.setattr(type(READER), "read", lambda _, path, surroundings: counted(path, surroundings))
+    spectra, problems = gather(folder)
+    assert spectra is not None
+    assert spectra.values[:, 0].tolist() == [1, 11, 20, 30]
+    assert problems == ["of 30 spectra 4 are kept, evenly chosen"]
+    assert len(opened) == 5  # the first one tells how many channels there are
+    for path in folder.iterdir():
+        path.write_text("nothing")
+    opened.clear()
+    assert gather(folder) == (None, ["none of 4 evenly chosen of the 30 files of spectra can be read"])
+    assert len(opened) == 4
+
+
+def test_what_has_more_channels_than_any_spectrum_is_none(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mca, "MOST_CHANNELS", 3)
+    write(folder, 1, 1, 2, 3)
+    write(folder, 2, 1, 2, 3, 4)
+    spectra, problems = gather(folder)
+    assert spectra is not None
+    assert np.isnan(spectra.values[1]).all()
+    assert problems == ["scan_00001_mca_s2.fio has 4 channels; a spectrum has at most 3"]
 
 
 def test_a_folder_without_spectra_has_none_and_a_missing_one_is_refused(folder: Path) -> None:

@@ -167,6 +167,25 @@ def test_rows_wrapped_over_two_lines_are_one_row(tmp_path: Path) -> None:
     assert scan.problems == ()
 
 
+@pytest.mark.parametrize(
+    ("comment", "state"),
+    [
+        ("Wed Nov 03 13:43:00 2010.  Scan aborted after 0 points.", "aborted"),
+        ("Scan aborted", "aborted"),
+        ("Wed Nov 03 13:43:00 2010.  exit_status = fail", "aborted"),
+        ("Wed Nov 03 13:43:00 2010.  exit_status = abort", "aborted"),
+        ("Wed Nov 03 13:43:00 2010.  exit_status = success", "complete"),
+        ("The last scan was NOT aborted", "complete"),
+        ("Wed Nov 03 13:43:00 2010.  no abort needed, the scan aborted before was fine", "complete"),
+    ],
+)
+def test_a_scan_is_aborted_by_what_the_program_writes_and_by_no_other_word_of_it(
+    tmp_path: Path, comment: str, state: str
+) -> None:
+    first, _ = read(tmp_path, f"{HEADER}{SCAN}#C {comment}\n{SCAN}")
+    assert first.state == state
+
+
 def test_a_row_an_abort_broke_keeps_its_whole_numbers(tmp_path: Path) -> None:
     broken = SCAN.replace("2 103 52 9\n", "2 103 \n5#C Wed Nov 03 13:43:00 2010.  Scan aborted after 2 points.\n")
     (scan,) = read(tmp_path, HEADER + broken)
@@ -443,7 +462,20 @@ def test_a_bookmark_fits_no_file_that_was_cut_or_written_anew(tmp_path: Path) ->
         resumed(tmp_path / "missing", bookmark)
 
 
-def test_of_a_long_file_only_the_header_and_what_stands_behind_the_bookmark_are_read(
+def test_a_bookmark_fits_no_file_that_was_edited_anywhere_before_it_and_grew(tmp_path: Path) -> None:
+    path = tmp_path / "align.spec"
+    bookmark = read(tmp_path, MANY)[-1].bookmark
+    assert bookmark is not None
+    before = json.loads(bookmark)["at"]
+    content = MANY.encode()
+    for at in (0, 1, before // 3, before // 2, before - 5000, before - 1):
+        path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :] + SCAN.encode())
+        assert resumed(path, bookmark) is None
+    path.write_bytes(content + SCAN.encode())
+    assert resumed(path, bookmark) is not None
+
+
+def test_of_a_long_file_only_the_header_and_what_stands_behind_the_bookmark_are_parsed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bookmark = read(tmp_path, MANY)[-1].bookmark

@@ -1,6 +1,6 @@
 """Times as files write them, and the hour that comes twice."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -33,3 +33,19 @@ def test_a_time_of_day_is_the_next_such_moment_behind_the_start() -> None:
     assert parse_end("02:00:30", clock(1, 0, 10), BERLIN) == clock(1, 0, 30)
     assert parse_end("00:00:05", clock(21, 59, 59, day=25), BERLIN) == clock(22, 0, 5, day=25)
     assert parse_end("23:59:59", clock(21, 59, 59, day=25), BERLIN) == clock(21, 59, 59, day=25)
+
+
+@pytest.mark.parametrize(
+    ("name", "hour"),
+    [("UTC", 4), ("GMT", 4), ("CET", 3), ("CEST", 2), ("EST", 9), ("EDT", 8), ("CST", 10), ("CDT", 9), ("PST", 12),
+     ("PDT", 11), ("JST", -5), ("XYZ", 3)],
+)  # fmt: skip
+def test_a_zone_that_is_named_counts_instead_of_the_sites(name: str, hour: int) -> None:
+    day = datetime(2026, 2, 5, tzinfo=UTC)
+    expected = day + timedelta(hours=hour, minutes=20, seconds=16)
+    assert parse_time(f"Thu Feb  5 04:20:16 {name} 2026", BERLIN) == expected
+
+
+def test_a_name_the_sites_own_zone_goes_by_is_the_sites() -> None:
+    when = parse_time("Thu Feb  5 16:20:16 CST 2026", ZoneInfo("Asia/Shanghai"))
+    assert when == datetime(2026, 2, 5, 8, 20, 16, tzinfo=UTC)

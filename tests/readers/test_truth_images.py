@@ -20,7 +20,8 @@ from fabio.tifimage import TifImage
 
 from catalog_builder.errors import CatalogError
 from catalog_builder.readers import Surroundings
-from catalog_builder.readers.images import IMAGE_SUFFIXES, frames_in
+from catalog_builder.readers.imagefiles import IMAGE_SUFFIXES
+from catalog_builder.readers.images import frames_in
 from catalog_builder.signals import Frames
 
 REAL = os.environ.get("CATBUILD_REAL_DATA", "")
