@@ -53,34 +53,32 @@ class Bookmark:
         digest, left = Digest(), self.at
         stream.seek(0)
         while left and (content := stream.read(min(left, _STEP))):
-            digest.add(content)
+            digest.waiting.append(content)
+            digest.take_in()
             left -= len(content)
         return digest if not left and digest.text() == self.before else None
 
 
 class Digest:
-    """The digest of a file from its beginning to where it was read; pieces are put together, one a line is slow."""
+    """The digest of a file from its beginning to where it was read.
+
+    Pieces wait in ``waiting`` to be put together, as digesting every line costs a tenth of reading it; who appends
+    to it calls ``take_in`` before they are too many.
+    """
 
     def __init__(self) -> None:
+        self.waiting: list[bytes] = []
         self._digest = blake2b(digest_size=16)
-        self._pieces: list[bytes] = []
-        self._waiting = 0
-
-    def add(self, content: bytes) -> None:
-        """Take in what comes next."""
-        self._pieces.append(content)
-        self._waiting += len(content)
-        if self._waiting >= _STEP:
-            self._take_in()
 
     def text(self) -> str:
-        """Give the digest of all that was added so far."""
-        self._take_in()
+        """Give the digest of all that came so far."""
+        self.take_in()
         return self._digest.hexdigest()
 
-    def _take_in(self) -> None:
-        self._digest.update(b"".join(self._pieces))
-        self._pieces, self._waiting = [], 0
+    def take_in(self) -> None:
+        """Digest what waits."""
+        self._digest.update(b"".join(self.waiting))
+        self.waiting.clear()
 
 
 class Numbers:

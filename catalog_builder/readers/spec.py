@@ -18,6 +18,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 from zoneinfo import ZoneInfo
@@ -239,14 +240,18 @@ class _Lines:
         self._line = line
 
     def __iter__(self) -> Iterator[tuple[int, str]]:
-        raw = b"\n"
-        for place, raw in enumerate(iter(lambda: self.stream.readline(_LONGEST_LINE), b""), start=self._line):
+        raw, digested, passed = b"\n", self.ahead, self.before.waiting.append
+        lines = iter(partial(self.stream.readline, _LONGEST_LINE), b"")
+        for place, raw in enumerate(lines, start=self._line):
             self.at, self.ahead = self.ahead, self.ahead + len(raw)
             try:
                 yield place, raw.decode("utf-8").rstrip("\r\n")
             except UnicodeDecodeError:
                 yield place, raw.decode("latin-1").rstrip("\r\n")
-            self.before.add(raw)
+            passed(raw)
+            if self.ahead - digested > _LONGEST_LINE:
+                self.before.take_in()
+                digested = self.ahead
         self.cut = not raw.endswith(b"\n")
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -494,6 +495,12 @@ def test_of_a_long_file_only_the_header_and_what_stands_behind_the_bookmark_are_
     assert found is not None
     assert [scan.measurement for scan in found] == ["399.1"]
     assert len(lines) < 30
+
+
+def test_no_more_than_a_mebibyte_of_lines_waits_to_be_digested() -> None:
+    lines = spec._Lines(BytesIO(b"9" * 5_000_000 + b"\n" + b"1234567 \n" * 300_000))
+    most = max(sum(map(len, lines.before.waiting)) for place, _ in lines if place < 8 or not place % 10_000)
+    assert 500_000 < most <= 2**20 + 9
 
 
 def test_scan_numbers_in_too_wild_an_order_make_no_bookmark(tmp_path: Path) -> None:
