@@ -1,7 +1,9 @@
 """What tests of several rooms share: a small beamline on disk and its settings."""
 
 import json
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +88,15 @@ class Site:
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         os.utime(path, (LONG_AGO, LONG_AGO))
         return path
+
+
+@pytest.fixture(autouse=True)
+def _log_level() -> Iterator[None]:
+    """Undo what a command that runs within the tests does to the log's level: others look at the log."""
+    logger = logging.getLogger("catalog_builder")
+    before = logger.level
+    yield
+    logger.setLevel(before)
 
 
 @pytest.fixture
