@@ -338,8 +338,8 @@ class Run:
         self.counts[id].removed += len(gone)
 
     def _follow_moved(self) -> None:
-        """Drop the scans of files that were moved to a beamtime walked later."""
-        moved = [row for row in self.went if self.survey.came.intersection(identities(row))]
+        """Drop the scans of files that are elsewhere now: that came with this run, or with one before it."""
+        moved = self._moved()
         for id in dict.fromkeys(row.beamtime for row in moved):
             mine = [row for row in moved if row.beamtime == id]
             self.state.forget_sources(id, [row.path for row in mine])
@@ -348,7 +348,19 @@ class Run:
             kept = self._kept(id)
             if kept is not None:
                 with self._costing_itself_alone(id):
-                    self.counts[id].pages_written += self.publisher.publish(kept).pages_written
+                    pages_written = self.publisher.publish(kept).pages_written
+                    if id in self.counts:  # else the file came from a beamtime that this run does not look at
+                        self.counts[id].pages_written += pages_written
+
+    def _moved(self) -> list[SourceRow]:
+        """Give the sources gone from disk, in this run or before, whose files are on disk elsewhere."""
+        came = self.survey.came
+        gone = [row for row in self.state.sources_of_inodes(inode for inode, _, _ in came) if row.gone]
+        went = set().union(*map(identities, self.went))
+        stand = [row for row in self.state.sources_of_inodes(inode for inode, _, _ in went) if not row.gone]
+        elsewhere = came.union(*map(identities, stand))
+        rows = {(row.beamtime, row.path): row for row in (*self.went, *gone)}
+        return [row for row in rows.values() if not elsewhere.isdisjoint(identities(row))]
 
     def _note(
         self, beamtime: Beamtime, rows: Collection[SourceRow], problems: Iterable[Problem], published: Published

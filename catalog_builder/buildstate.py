@@ -15,7 +15,7 @@ from catalog_builder.database import refuse_network_file_system
 from catalog_builder.errors import CatalogError
 from catalog_builder.records import Problem
 
-VERSION = 5
+VERSION = 6
 
 _SCHEMA = """
 CREATE TABLE source (
@@ -23,6 +23,7 @@ CREATE TABLE source (
     scans TEXT NOT NULL, problems TEXT NOT NULL, again_at REAL, failed INTEGER NOT NULL, bookmark TEXT,
     gone INTEGER NOT NULL,
     PRIMARY KEY (beamtime, path)) WITHOUT ROWID;
+CREATE INDEX source_of_inode ON source (json_extract(signature, '$.files[0][3]'));
 CREATE TABLE scan (
     key TEXT PRIMARY KEY, beamtime TEXT NOT NULL, dataset TEXT NOT NULL, on_disk TEXT NOT NULL,
     size INTEGER NOT NULL, files INTEGER NOT NULL) WITHOUT ROWID;
@@ -36,6 +37,8 @@ CREATE TABLE sweep (
     beamtime TEXT PRIMARY KEY, at REAL NOT NULL, folders TEXT NOT NULL, mark TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE problems (beamtime TEXT PRIMARY KEY, listed TEXT NOT NULL) WITHOUT ROWID;
 """
+
+_SOURCE = "beamtime, path, signature, settings, scans, problems, again_at, failed, bookmark, gone"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,8 +184,7 @@ class BuildState:
     def sources(self, beamtime: str) -> dict[str, SourceRow]:
         """Give a beamtime's sources by path, those gone from disk too."""
         rows = self._db.execute(
-            "SELECT beamtime, path, signature, settings, scans, problems, again_at, failed, bookmark, gone "
-            "FROM source WHERE beamtime = ? ORDER BY path",
+            f"SELECT {_SOURCE} FROM source WHERE beamtime = ? ORDER BY path",  # noqa: S608 - our own names
             (beamtime,),
         )
         return {row[1]: _source_row(row) for row in rows}
@@ -190,6 +192,15 @@ class BuildState:
     def sources_on_disk(self, beamtime: str) -> list[SourceRow]:
         """Give a beamtime's sources whose files are on disk, by path."""
         return [row for row in self.sources(beamtime).values() if not row.gone]
+
+    def sources_of_inodes(self, inodes: Iterable[int]) -> list[SourceRow]:
+        """Give the sources of all beamtimes whose first file had one of these inodes, those gone from disk too."""
+        rows = self._db.execute(
+            f"SELECT {_SOURCE} FROM source WHERE json_extract(signature, '$.files[0][3]') "  # noqa: S608 - our own names
+            "IN (SELECT value FROM json_each(?)) ORDER BY beamtime, path",
+            (json.dumps(sorted(set(inodes))),),
+        )
+        return [_source_row(row) for row in rows]
 
     def put_source(self, row: SourceRow) -> None:
         self._db.execute(

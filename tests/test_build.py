@@ -308,6 +308,18 @@ def test_a_renamed_file_takes_its_scan_along_and_leaves_none_behind(two_beamtime
     assert run(two_beamtimes).read == 0
 
 
+@pytest.mark.parametrize("first", ["11", "22"])
+def test_a_file_moved_between_beamtimes_built_one_by_one_leaves_no_scan_behind(two_beamtimes: Site, first: str) -> None:
+    run(two_beamtimes)
+    old = two_beamtimes.root / "2023/data/11/raw/gk_00002.fio"
+    old.rename(two_beamtimes.root / "2023/data/22/raw/mv_00002.fio")
+    for id in (first, "11" if first == "22" else "22"):
+        run(two_beamtimes, chosen=(id,))
+    assert found(two_beamtimes, "gk OR mv") == ["scan:11/gk_00001", "scan:22/mv_00002"]
+    again = run(two_beamtimes)
+    assert (again.read, again.removed, again.pages_written) == (0, 0, 0)
+
+
 def test_most_beamtimes_empty_at_once_is_not_believed_until_somebody_says_so(site: Site) -> None:
     for id in ("11", "22", "33", "44"):
         site.write(site.beamtime(id) / "gk_00001.fio", fio())
