@@ -114,6 +114,17 @@ def test_what_was_deleted_is_made_again_to_the_same_bytes(two_beamtimes: Site, l
     assert len(found(two_beamtimes, "")) == 5
 
 
+def test_previews_lost_of_some_scans_are_drawn_again_whether_they_had_any_or_not(two_beamtimes: Site) -> None:
+    two_beamtimes.write(two_beamtimes.root / "2023/data/11/raw/empty_00001.fio", "%c\nct 1\n%p\nom = 1\n%d\n")
+    run(two_beamtimes)
+    before, previews = kept(two_beamtimes), two_beamtimes.settings.catalogue / "previews/11"
+    for name in ("gk_00001", "empty_00001"):
+        shutil.rmtree(previews / name)
+    assert run(two_beamtimes).read == 2
+    assert kept(two_beamtimes) == before
+    assert run(two_beamtimes).read == 0
+
+
 def test_the_order_of_work_and_the_executor_leave_the_same_bytes(two_beamtimes: Site) -> None:
     run(two_beamtimes)
     before = kept(two_beamtimes)
