@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from catalog_builder import intake
-from catalog_builder.buildstate import BuildState, SourceRow
+from catalog_builder.buildstate import BuildState, DamagedStateError, SourceRow, discard
 from catalog_builder.config import Settings
 from catalog_builder.currency import identities
 from catalog_builder.database import Database
@@ -65,6 +65,16 @@ def build(
     CatalogError
         Where nothing can be built: a root that is not there, an unknown beamtime or executor.
     """
+    try:
+        return _built(settings, reporter, chosen, now or datetime.now(UTC), believe_gone=believe_gone)
+    except DamagedStateError:
+        discard(Places(settings.catalogue).buildstate)
+        return _built(settings, reporter, chosen, now or datetime.now(UTC), believe_gone=believe_gone)
+
+
+def _built(
+    settings: Settings, reporter: Reporter, chosen: Sequence[str], now: datetime, *, believe_gone: bool
+) -> BuildSummary:
     executor = EXECUTORS.get(settings.executor)
     places = Places(settings.catalogue)
     with (
@@ -73,7 +83,7 @@ def build(
         executor.opened(limits_of(settings)) as crew,
     ):
         builder = Builder(settings, state, Remarks(database), crew, reporter)
-        return builder.run(chosen, now or datetime.now(UTC), believe_gone=believe_gone)
+        return builder.run(chosen, now, believe_gone=believe_gone)
 
 
 def limits_of(settings: Settings) -> Limits:

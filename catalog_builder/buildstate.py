@@ -93,7 +93,7 @@ class Sweep:
     """Changes when anything else does that the beamtime depends on."""
 
 
-class _DamagedError(CatalogError):
+class DamagedStateError(CatalogError):
     """The file is no database, or not a whole one."""
 
 
@@ -108,6 +108,29 @@ class _Connection(sqlite3.Connection):
         with _in_words():
             return super().executemany(*given)
 
+    def cursor(self, *_: Any) -> Any:  # noqa: ANN401 - always ours
+        return super().cursor(_Cursor)
+
+
+class _Cursor(sqlite3.Cursor):
+    """A cursor whose failures are said in words: damage may show only when rows are read."""
+
+    def fetchone(self) -> Any:  # noqa: ANN401 - sqlite3's own signature
+        with _in_words():
+            return super().fetchone()
+
+    def fetchall(self) -> list[Any]:
+        with _in_words():
+            return super().fetchall()
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        while rows := self._some():
+            yield from rows
+
+    def _some(self) -> list[Any]:
+        with _in_words():
+            return self.fetchmany(1_000)
+
 
 @contextmanager
 def _in_words() -> Iterator[None]:
@@ -115,9 +138,15 @@ def _in_words() -> Iterator[None]:
         yield
     except sqlite3.Error as exc:
         is_damaged = getattr(exc, "sqlite_errorcode", None) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
-        kind = _DamagedError if is_damaged else CatalogError
+        kind = DamagedStateError if is_damaged else CatalogError
         remedy = "mend it and build again; build/ may be deleted"
         raise kind(f"the build state cannot be used ({exc})", where="build/", remedy=remedy) from exc
+
+
+def discard(path: Path) -> None:
+    """Remove a damaged file: nothing is lost with it but time, a full build makes it again."""
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 class BuildState:
@@ -136,9 +165,8 @@ class BuildState:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._open(path)
-        except _DamagedError:  # nothing is lost with it but time: a full build makes it again
-            for suffix in ("", "-wal", "-shm"):
-                path.with_name(path.name + suffix).unlink(missing_ok=True)
+        except DamagedStateError:
+            discard(path)
             self._open(path)
 
     def _open(self, path: Path) -> None:
@@ -368,11 +396,16 @@ def _opened_read_only(path: Path) -> sqlite3.Connection:
     db = None
     try:
         db = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, timeout=30
+            f"{path.absolute().as_uri()}?mode=ro",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=30,
+            factory=_Connection,
         )
         if db.execute("PRAGMA user_version").fetchone()[0] == VERSION:
             return db
-    except sqlite3.Error as exc:
+    except (sqlite3.Error, CatalogError) as exc:
         if db is not None:
             db.close()
         raise CatalogError("the build state cannot be read", where=path, remedy="run: catbuild build") from exc
