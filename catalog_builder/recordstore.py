@@ -125,7 +125,7 @@ def loaded(adapter: TypeAdapter[Record], path: Path) -> Record:
     except FileNotFoundError as exc:
         raise CatalogError("there is no such record", where=path) from exc
     except (ValueError, KeyError, AttributeError, TypeError, ValidationError) as exc:
-        remedy = "delete it and build again, if the raw data are on disk"
+        remedy = "delete it and build again if the raw data are on disk; if not, take it from a backup"
         raise CatalogError("the record is damaged", where=path, remedy=remedy) from exc
 
 
