@@ -18,7 +18,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO
 
-from catalog_builder.buildstate import BuildState
+from catalog_builder.buildstate import BuildState, DamagedStateError, discard
 from catalog_builder.config import FILE_NAME, Settings
 from catalog_builder.database import Database, refuse_network_file_system
 from catalog_builder.errors import CatalogError
@@ -199,7 +199,10 @@ def _on_disk_by(state: BuildState | None) -> Callable[[str], bool]:
     """Give what tells whether a scan was on disk at the last build; False where that is not known."""
 
     def on_disk(key: str) -> bool:
-        row = None if state is None else state.scan(key)
+        try:
+            row = None if state is None else state.scan(key)
+        except CatalogError:  # damaged: the next build makes it again
+            return False
         return row is not None and row.on_disk in ON_DISK
 
     return on_disk
@@ -368,5 +371,8 @@ def _has_become(path: Path, new: Database, beside: Path) -> bool:
 def _forget_pages(places: Places) -> None:
     """Let the next build make all pages and index entries anew: they show another state."""
     if places.buildstate.exists():
-        with BuildState(places.buildstate) as state:
-            state.forget_all_pages()
+        try:
+            with BuildState(places.buildstate) as state:
+                state.forget_all_pages()
+        except DamagedStateError:
+            discard(places.buildstate)

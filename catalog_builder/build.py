@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from catalog_builder import intake
-from catalog_builder.buildstate import BuildState, SourceRow
+from catalog_builder.buildstate import BuildState, DamagedStateError, SourceRow, discard
 from catalog_builder.config import Settings
 from catalog_builder.currency import identities
 from catalog_builder.database import Database
@@ -65,6 +65,16 @@ def build(
     CatalogError
         Where nothing can be built: a root that is not there, an unknown beamtime or executor.
     """
+    try:
+        return _built(settings, reporter, chosen, now or datetime.now(UTC), believe_gone=believe_gone)
+    except DamagedStateError:
+        discard(Places(settings.catalogue).buildstate)
+        return _built(settings, reporter, chosen, now or datetime.now(UTC), believe_gone=believe_gone)
+
+
+def _built(
+    settings: Settings, reporter: Reporter, chosen: Sequence[str], now: datetime, *, believe_gone: bool
+) -> BuildSummary:
     executor = EXECUTORS.get(settings.executor)
     places = Places(settings.catalogue)
     with (
@@ -73,7 +83,7 @@ def build(
         executor.opened(limits_of(settings)) as crew,
     ):
         builder = Builder(settings, state, Remarks(database), crew, reporter)
-        return builder.run(chosen, now or datetime.now(UTC), believe_gone=believe_gone)
+        return builder.run(chosen, now, believe_gone=believe_gone)
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -338,8 +348,8 @@ class Run:
         self.counts[id].removed += len(gone)
 
     def _follow_moved(self) -> None:
-        """Drop the scans of files that were moved to a beamtime walked later."""
-        moved = [row for row in self.went if self.survey.came.intersection(identities(row))]
+        """Drop the scans of files that are elsewhere now: that came with this run, or with one before it."""
+        moved = self._moved()
         for id in dict.fromkeys(row.beamtime for row in moved):
             mine = [row for row in moved if row.beamtime == id]
             self.state.forget_sources(id, [row.path for row in mine])
@@ -348,7 +358,19 @@ class Run:
             kept = self._kept(id)
             if kept is not None:
                 with self._costing_itself_alone(id):
-                    self.counts[id].pages_written += self.publisher.publish(kept).pages_written
+                    pages_written = self.publisher.publish(kept).pages_written
+                    if id in self.counts:  # else the file came from a beamtime that this run does not look at
+                        self.counts[id].pages_written += pages_written
+
+    def _moved(self) -> list[SourceRow]:
+        """Give the sources gone from disk, in this run or before, whose files are on disk elsewhere."""
+        came = self.survey.came
+        gone = [row for row in self.state.sources_of_inodes(inode for inode, _, _ in came) if row.gone]
+        went = set().union(*map(identities, self.went))
+        stand = [row for row in self.state.sources_of_inodes(inode for inode, _, _ in went) if not row.gone]
+        elsewhere = came.union(*map(identities, stand))
+        rows = {(row.beamtime, row.path): row for row in (*self.went, *gone)}
+        return [row for row in rows.values() if not elsewhere.isdisjoint(identities(row))]
 
     def _note(
         self, beamtime: Beamtime, rows: Collection[SourceRow], problems: Iterable[Problem], published: Published

@@ -15,7 +15,7 @@ from catalog_builder.database import refuse_network_file_system
 from catalog_builder.errors import CatalogError
 from catalog_builder.records import Problem
 
-VERSION = 5
+VERSION = 6
 
 _SCHEMA = """
 CREATE TABLE source (
@@ -23,6 +23,7 @@ CREATE TABLE source (
     scans TEXT NOT NULL, problems TEXT NOT NULL, again_at REAL, failed INTEGER NOT NULL, bookmark TEXT,
     gone INTEGER NOT NULL,
     PRIMARY KEY (beamtime, path)) WITHOUT ROWID;
+CREATE INDEX source_of_inode ON source (json_extract(signature, '$.files[0][3]'));
 CREATE TABLE scan (
     key TEXT PRIMARY KEY, beamtime TEXT NOT NULL, dataset TEXT NOT NULL, on_disk TEXT NOT NULL,
     size INTEGER NOT NULL, files INTEGER NOT NULL) WITHOUT ROWID;
@@ -36,6 +37,8 @@ CREATE TABLE sweep (
     beamtime TEXT PRIMARY KEY, at REAL NOT NULL, folders TEXT NOT NULL, mark TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE problems (beamtime TEXT PRIMARY KEY, listed TEXT NOT NULL) WITHOUT ROWID;
 """
+
+_SOURCE = "beamtime, path, signature, settings, scans, problems, again_at, failed, bookmark, gone"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +93,7 @@ class Sweep:
     """Changes when anything else does that the beamtime depends on."""
 
 
-class _DamagedError(CatalogError):
+class DamagedStateError(CatalogError):
     """The file is no database, or not a whole one."""
 
 
@@ -105,6 +108,29 @@ class _Connection(sqlite3.Connection):
         with _in_words():
             return super().executemany(*given)
 
+    def cursor(self, *_: Any) -> Any:  # noqa: ANN401 - always ours
+        return super().cursor(_Cursor)
+
+
+class _Cursor(sqlite3.Cursor):
+    """A cursor whose failures are said in words: damage may show only when rows are read."""
+
+    def fetchone(self) -> Any:  # noqa: ANN401 - sqlite3's own signature
+        with _in_words():
+            return super().fetchone()
+
+    def fetchall(self) -> list[Any]:
+        with _in_words():
+            return super().fetchall()
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        while rows := self._some():
+            yield from rows
+
+    def _some(self) -> list[Any]:
+        with _in_words():
+            return self.fetchmany(1_000)
+
 
 @contextmanager
 def _in_words() -> Iterator[None]:
@@ -112,9 +138,15 @@ def _in_words() -> Iterator[None]:
         yield
     except sqlite3.Error as exc:
         is_damaged = getattr(exc, "sqlite_errorcode", None) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
-        kind = _DamagedError if is_damaged else CatalogError
+        kind = DamagedStateError if is_damaged else CatalogError
         remedy = "mend it and build again; build/ may be deleted"
         raise kind(f"the build state cannot be used ({exc})", where="build/", remedy=remedy) from exc
+
+
+def discard(path: Path) -> None:
+    """Remove a damaged file: nothing is lost with it but time, a full build makes it again."""
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 class BuildState:
@@ -133,9 +165,8 @@ class BuildState:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._open(path)
-        except _DamagedError:  # nothing is lost with it but time: a full build makes it again
-            for suffix in ("", "-wal", "-shm"):
-                path.with_name(path.name + suffix).unlink(missing_ok=True)
+        except DamagedStateError:
+            discard(path)
             self._open(path)
 
     def _open(self, path: Path) -> None:
@@ -181,8 +212,7 @@ class BuildState:
     def sources(self, beamtime: str) -> dict[str, SourceRow]:
         """Give a beamtime's sources by path, those gone from disk too."""
         rows = self._db.execute(
-            "SELECT beamtime, path, signature, settings, scans, problems, again_at, failed, bookmark, gone "
-            "FROM source WHERE beamtime = ? ORDER BY path",
+            f"SELECT {_SOURCE} FROM source WHERE beamtime = ? ORDER BY path",  # noqa: S608 - our own names
             (beamtime,),
         )
         return {row[1]: _source_row(row) for row in rows}
@@ -190,6 +220,15 @@ class BuildState:
     def sources_on_disk(self, beamtime: str) -> list[SourceRow]:
         """Give a beamtime's sources whose files are on disk, by path."""
         return [row for row in self.sources(beamtime).values() if not row.gone]
+
+    def sources_of_inodes(self, inodes: Iterable[int]) -> list[SourceRow]:
+        """Give the sources of all beamtimes whose first file had one of these inodes, those gone from disk too."""
+        rows = self._db.execute(
+            f"SELECT {_SOURCE} FROM source WHERE json_extract(signature, '$.files[0][3]') "  # noqa: S608 - our own names
+            "IN (SELECT value FROM json_each(?)) ORDER BY beamtime, path",
+            (json.dumps(sorted(set(inodes))),),
+        )
+        return [_source_row(row) for row in rows]
 
     def put_source(self, row: SourceRow) -> None:
         self._db.execute(
@@ -357,11 +396,16 @@ def _opened_read_only(path: Path) -> sqlite3.Connection:
     db = None
     try:
         db = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, timeout=30
+            f"{path.absolute().as_uri()}?mode=ro",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=30,
+            factory=_Connection,
         )
         if db.execute("PRAGMA user_version").fetchone()[0] == VERSION:
             return db
-    except sqlite3.Error as exc:
+    except (sqlite3.Error, CatalogError) as exc:
         if db is not None:
             db.close()
         raise CatalogError("the build state cannot be read", where=path, remedy="run: catbuild build") from exc

@@ -29,8 +29,8 @@ def explained(settings: Settings, key: str, now: datetime) -> Iterator[str]:
     places = Places(settings.catalogue)
     store = RecordStore(places)
     with BuildState(places.buildstate, read_only=True) as state, Database(places.database) as database:
-        keys = _scans(key, store, state)
-        for scan in keys:
+        key = _meant(key, store, state)
+        for scan in _scans(key, store, state):
             yield from _of_scan(settings, scan, store, state, now)
         beamtime = split_key(key)[1]
         publisher = Publisher(settings, state, Remarks(database))
@@ -41,10 +41,20 @@ def explained(settings: Settings, key: str, now: datetime) -> Iterator[str]:
         yield f"search index: {'has it' if key in publisher.indexer else 'will get it'}"
 
 
+def _meant(text: str, store: RecordStore, state: BuildState) -> str:
+    """Give the key somebody means by a key or by ``BEAMTIME/NAME``, a scan's before a dataset's."""
+    scan, dataset = f"scan:{text}", f"dataset:{text}"
+    if not is_key(text) and is_key(scan):
+        is_dataset = split_key(scan)[2] not in store.scan_names(split_key(scan)[1]) and state.scans_of(dataset)
+        text = dataset if is_dataset else scan
+    if not is_key(text):
+        remedy = "write scan:BEAMTIME/NAME, dataset:BEAMTIME/SLUG or BEAMTIME/NAME"
+        raise CatalogError(f"{text[:200]!r} is no key", remedy=remedy)
+    return text
+
+
 def _scans(key: str, store: RecordStore, state: BuildState) -> list[str]:
     """Give the scan itself, or those of a dataset."""
-    if not is_key(key):
-        raise CatalogError(f"{key!r} is no key", remedy="write scan:BEAMTIME/NAME or dataset:BEAMTIME/SLUG")
     kind, beamtime, name = split_key(key)
     if kind == "dataset":
         found = [row.key for row in state.scans_of(key)]

@@ -202,8 +202,6 @@ def _age(task: Task) -> float:
 def _take(task: Task, so_far: _Progress) -> None:
     """Read scan after scan, and add each whose previews and record are written."""
     places = Places(task.settings.catalogue)
-    with _writing():
-        (places.previews / task.source.beamtime).mkdir(parents=True, exist_ok=True)
     with closing(_readings(task, so_far)) as readings:
         for reader, reading in readings:
             scan = _kept(task, reader, reading, places)
@@ -328,10 +326,10 @@ def _write_previews(folder: Path, drawing: previews.Drawing, curve: bytes | None
     content |= {name: image.small for image in drawing.images for name in ["thumb.png"] if image.small is not None}
     if curve is not None:
         content["curve.json"] = curve
+    folder.mkdir(parents=True, exist_ok=True)  # one without previews has a folder too, so that a lost one is missed
     for name, data in content.items():
         write_if_changed(folder / name, data)
-    if folder.is_dir():
-        sweep(folder)
-        for path in folder.iterdir():
-            if path.name not in content and not path.name.startswith("."):
-                path.unlink(missing_ok=True)
+    sweep(folder)
+    for path in folder.iterdir():
+        if path.name not in content and not path.name.startswith("."):
+            path.unlink(missing_ok=True)

@@ -120,10 +120,13 @@ class Publisher:
         if newest == applied:
             return
         for id in self.remarks.beamtimes_since(applied if applied < newest else 0):
-            if self.places.beamtime_record(id).exists():
-                work = _Work(self.store.beamtime(id), thorough=False)
-                while not self._step(work):
-                    pass
+            try:
+                beamtime = self.store.beamtime(id)
+            except CatalogError:  # missing or damaged: who makes it again publishes it with all that was said
+                continue
+            work = _Work(beamtime, thorough=False)
+            while not self._step(work):
+                pass
         self.state.put_applied_remark(newest)
 
     def mark(self, id: str) -> str:

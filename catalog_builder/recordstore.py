@@ -77,10 +77,12 @@ class RecordStore:
             return []
 
     def kept_keys(self, beamtime: str) -> set[str]:
-        """Give the keys of a beamtime's scans that have a record; none where its previews are gone as a whole."""
-        if not (self.places.previews / beamtime).is_dir():
+        """Give the keys of a beamtime's scans that have a record and a folder of previews, which may be empty."""
+        try:
+            drawn = {path.name for path in os.scandir(self.places.previews / beamtime)}
+        except FileNotFoundError:
             return set()
-        return {f"scan:{beamtime}/{name}" for name in self.scan_names(beamtime)}
+        return {f"scan:{beamtime}/{name}" for name in drawn.intersection(self.scan_names(beamtime))}
 
     def scan_stamps(self, beamtime: str) -> list[tuple[str, int, int, int]]:
         """Give name, size, time (ns) and inode of all record files of a beamtime, by name; sweeps leftovers."""
@@ -123,7 +125,7 @@ def loaded(adapter: TypeAdapter[Record], path: Path) -> Record:
     except FileNotFoundError as exc:
         raise CatalogError("there is no such record", where=path) from exc
     except (ValueError, KeyError, AttributeError, TypeError, ValidationError) as exc:
-        remedy = "delete it and build again, if the raw data are on disk"
+        remedy = "delete it and build again if the raw data are on disk; if not, take it from a backup"
         raise CatalogError("the record is damaged", where=path, remedy=remedy) from exc
 
 

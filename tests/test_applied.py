@@ -91,6 +91,14 @@ def test_whoever_publishes_anything_applies_what_waits(built: Site) -> None:
     assert "somebody" in page(built, "22")
 
 
+def test_a_damaged_beamtime_that_remarks_wait_for_is_made_again_with_them(built: Site) -> None:
+    said(built.settings.catalogue, "22")
+    Places(built.settings.catalogue).beamtime_record("22").write_text("{")
+    assert run(built).scans == 2
+    assert flags(built) == {"alignment": 1, "measurement": 1}
+    assert run(built).problems == ()
+
+
 def test_a_remark_waits_for_the_step_of_a_builder_and_no_longer(built: Site) -> None:
     with locked(Places(built.settings.catalogue).lock):
         said(built.settings.catalogue, "11")

@@ -114,6 +114,17 @@ def test_what_was_deleted_is_made_again_to_the_same_bytes(two_beamtimes: Site, l
     assert len(found(two_beamtimes, "")) == 5
 
 
+def test_previews_lost_of_some_scans_are_drawn_again_whether_they_had_any_or_not(two_beamtimes: Site) -> None:
+    two_beamtimes.write(two_beamtimes.root / "2023/data/11/raw/empty_00001.fio", "%c\nct 1\n%p\nom = 1\n%d\n")
+    run(two_beamtimes)
+    before, previews = kept(two_beamtimes), two_beamtimes.settings.catalogue / "previews/11"
+    for name in ("gk_00001", "empty_00001"):
+        shutil.rmtree(previews / name)
+    assert run(two_beamtimes).read == 2
+    assert kept(two_beamtimes) == before
+    assert run(two_beamtimes).read == 0
+
+
 def test_the_order_of_work_and_the_executor_leave_the_same_bytes(two_beamtimes: Site) -> None:
     run(two_beamtimes)
     before = kept(two_beamtimes)
@@ -306,6 +317,18 @@ def test_a_renamed_file_takes_its_scan_along_and_leaves_none_behind(two_beamtime
         "scan:22/gk_00002",
     ]
     assert run(two_beamtimes).read == 0
+
+
+@pytest.mark.parametrize("first", ["11", "22"])
+def test_a_file_moved_between_beamtimes_built_one_by_one_leaves_no_scan_behind(two_beamtimes: Site, first: str) -> None:
+    run(two_beamtimes)
+    old = two_beamtimes.root / "2023/data/11/raw/gk_00002.fio"
+    old.rename(two_beamtimes.root / "2023/data/22/raw/mv_00002.fio")
+    for id in (first, "11" if first == "22" else "22"):
+        run(two_beamtimes, chosen=(id,))
+    assert found(two_beamtimes, "gk OR mv") == ["scan:11/gk_00001", "scan:22/mv_00002"]
+    again = run(two_beamtimes)
+    assert (again.read, again.removed, again.pages_written) == (0, 0, 0)
 
 
 def test_most_beamtimes_empty_at_once_is_not_believed_until_somebody_says_so(site: Site) -> None:

@@ -21,7 +21,7 @@ from typing import Protocol
 
 from catalog_builder import discover
 from catalog_builder.build import Builder, limits_of
-from catalog_builder.buildstate import BuildState
+from catalog_builder.buildstate import BuildState, DamagedStateError, discard
 from catalog_builder.config import Settings
 from catalog_builder.database import Database
 from catalog_builder.discover import BeamtimeFolder
@@ -162,6 +162,11 @@ class _Workshop:
     def close(self) -> None:
         self._opened = None
         self._stack.close()
+
+    def discard(self) -> None:
+        """Remove the build state, which is damaged: the next run makes it again."""
+        self.close()
+        discard(self._path)
 
     def _ready(self) -> tuple[int, BuildState, Builder]:
         inode = self._path.stat().st_ino if self._path.exists() else 0
@@ -531,6 +536,8 @@ class _Watch:
 
     def _failed(self, one: Watched, what: str, exc: Exception) -> None:
         """Say what went wrong, once as long as it stays the same, and try again later."""
+        if isinstance(exc, DamagedStateError):
+            self.workshop.discard()
         wait = RETRY_SECONDS[min(one.failures, len(RETRY_SECONDS) - 1)]
         one.failures += 1
         one.due, one.not_before, one.swept = 0.0, time.monotonic() + wait, float("-inf")

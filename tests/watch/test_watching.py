@@ -242,6 +242,18 @@ def test_a_disk_that_refuses_is_one_line_and_tried_again(quick: Site, begin: Beg
     assert watching.said().count("tried again") == 1
 
 
+def test_a_build_state_damaged_below_it_is_made_again(quick: Site, begin: Begin) -> None:
+    raw = quick.beamtime("11", eventEnd="2099-01-01T00:00:00")
+    watching = begin()
+    (raw / "gk_00001.fio").write_text(fio())
+    watching.shows("11", "gk_00001")
+    state = watching.places.buildstate
+    for path in state.parent.glob("buildstate.sqlite3*"):
+        path.write_bytes(b"no database at all" * 1000)
+    (raw / "gk_00002.fio").write_text(fio())
+    watching.shows("11", "gk_00002")
+
+
 def test_a_build_folder_deleted_below_it_is_made_again(quick: Site, begin: Begin) -> None:
     raw = quick.beamtime("11", eventEnd="2099-01-01T00:00:00")
     watching = begin()
