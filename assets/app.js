@@ -90,7 +90,8 @@ async function addToCart(event) {
   const button = event.submitter ?? form.querySelector("button");
   button.disabled = true;
   try {
-    const answer = await fetch(form.action, { method: "POST", body });
+    // Kept alive: who clicks and leaves the page at once has added it all the same.
+    const answer = await fetch(form.action, { method: "POST", body, keepalive: true });
     if (!answer.ok || new URL(answer.url).pathname === "/sign-in") throw new Error();
     const added = body.getAll("key").length;
     say(added === 1 ? "Added to your cart." : `Added ${added} to your cart.`);

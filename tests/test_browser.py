@@ -110,7 +110,8 @@ def test_text_from_files_is_text(page: Page, complaints: list[str]) -> None:
 
 def test_what_one_puts_into_the_cart_comes_as_a_tar(page: Page, complaints: list[str], tmp_path: Path) -> None:
     page.goto("/beamtimes/11/datasets/gk/")
-    page.get_by_role("button", name="Add to cart").click()
+    with page.expect_response(lambda answer: answer.request.method == "POST"):
+        page.get_by_role("button", name="Add to cart").click()
     page.goto("/cart")
     with page.expect_download() as download:
         page.get_by_role("link", name="Download").first.click()
