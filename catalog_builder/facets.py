@@ -28,6 +28,8 @@ class Facet:
     """As in the address and the API."""
     label: str
     """As on the page."""
+    in_order: bool = False
+    """True where the values are a scale, listed whole and in its order: a histogram. Else the most frequent first."""
 
 
 FACETS: tuple[Facet, ...] = (
@@ -37,7 +39,8 @@ FACETS: tuple[Facet, ...] = (
     Facet("beamtime", "Beamtime"),
     Facet("proposal", "Proposal"),
     Facet("pi", "PI"),
-    Facet("year", "Year"),
+    Facet("year", "Year", in_order=True),
+    Facet("month", "Month", in_order=True),
     Facet("detector", "Detector"),
     Facet("macro", "Scan macro"),
     Facet("positioner", "Positioner"),
@@ -45,8 +48,36 @@ FACETS: tuple[Facet, ...] = (
     Facet("state", "State"),
 )
 
-SORTS: tuple[str, ...] = ("date", "name", "sample", "beamtime", "proposal", "relevance")
-"""Fields results can be sorted by; ``-`` in front turns the order round. ``relevance`` is best first."""
+SORTS: tuple[str, ...] = (
+    "date",
+    "name",
+    "title",
+    "sample",
+    "beamtime",
+    "proposal",
+    "pi",
+    "macro",
+    "flag",
+    "state",
+    "on_disk",
+    "relevance",
+)
+"""Fields results can be sorted by, and NUMBERS besides; ``-`` in front turns the order round. ``relevance`` is best
+first; what has no value comes last both ways."""
+
+NUMBERS: tuple[str, ...] = (
+    "points",
+    "number",
+    "scans",
+    "size",
+    "exposure",
+    "duration",
+    "energy",
+    "temperature",
+    "pressure",
+)
+"""Numbers every catalogue may have, to compare and to sort by. Any other has a dot in its name: ``positioner.chi``,
+``channel.roi1.max``, ``quantity.humidity``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +91,8 @@ class SearchRequest:
     sort: str = "-date"
     page: int = 1
     per_page: int = 50
+    counted: tuple[str, ...] | None = None
+    """Facets to count; None counts all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +125,35 @@ class SearchResult:
     chosen of its facet."""
     unlisted: Mapping[str, int] = field(default_factory=dict)
     """By facet name, how many more values hits have than are listed; without those that are listed whole."""
+    without: Mapping[str, int] = field(default_factory=dict)
+    """Where nothing is found: by facet name, or ``q``, the total without what it asks; those that are not 0."""
     took_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuggestRequest:
+    """What somebody has typed so far, and of what to suggest."""
+
+    text: str
+    """The word that is being typed; of a facet also empty, or from the middle of a value."""
+    facet: str | None = None
+    """Values of this facet alone, whatever is listed of it, as in a box to find in it; None suggests of all."""
+    search: SearchRequest = field(default_factory=SearchRequest)
+    """What is asked already: a suggestion counts what would be found with it added."""
+    most: int = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggestion:
+    """A value that is there, and the hits it would find."""
+
+    facet: str
+    """Name of the facet it is a value of; ``dataset`` where it is a dataset's name, ``field`` of a field's."""
+    value: str
+    count: int
+    """Hits with it; 0 for a field."""
+    query: str
+    """What to write into the box to ask for it: ``sample:"LaB6 film"``, ``positioner:``."""
 
 
 _PARAMETERS = ("q", "level", *(facet.name for facet in FACETS), "sort", "page", "per_page")

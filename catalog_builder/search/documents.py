@@ -30,6 +30,9 @@ WEIGHTS: Mapping[str, float] = {
 }
 """The fields whose words are found, and what a word found there counts; below 8 each."""
 
+NAMES: frozenset[str] = frozenset(("name", "dataset", "sample", "beamtime", "proposal"))
+"""Fields in which the middle of a word is found too: ``2021090`` and ``210907`` find ``20210907``."""
+
 TEXTS_OF_DATASETS: Mapping[str, tuple[str, ...]] = {
     "name": ("name", "dataset"),
     "title": ("title", "dataset_title"),
@@ -60,6 +63,8 @@ class Document:
     """By a field of SORTS, ``date`` as seconds since 1970; a missing one sorts last both ways."""
     numbers: Mapping[str, float] = field(default_factory=dict)
     """What can be compared: ``positioner.chi``, ``energy``, ``points``, ``date`` (s since 1970); by ``number_name``."""
+    units: Mapping[str, str] = field(default_factory=dict)
+    """Of numbers, by the same names, where known: one of ``units.UNITS``."""
     fields: Mapping[str, Json] = field(default_factory=dict)
     """What a hit's row shows."""
 

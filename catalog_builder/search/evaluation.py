@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from catalog_builder.search.columns import Ints, Mask
 from catalog_builder.search.documents import WEIGHTS
 from catalog_builder.search.postings import TEXT_FIELDS
-from catalog_builder.search.query import And, Between, Everything, Leaf, Node, Not, OfDataset, Or, Value, Words
+from catalog_builder.search.query import And, Between, Everything, Leaf, Node, Not, OfDataset, Or, Present, Value, Words
 from catalog_builder.search.segments import Segment
 from catalog_builder.search.text import folded
 
@@ -111,6 +111,8 @@ class Evaluator:
                 return _unscored(self._between(leaf))
             case Value():
                 return _unscored(self._value(leaf))
+            case Present():
+                return _unscored(np.unique(self._segment.facet(leaf.facet)[0]))
             case Words():
                 return self._words(leaf)
 

@@ -16,7 +16,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import NoReturn
 
 from catalog_builder.errors import CatalogError, did_you_mean
@@ -67,6 +67,9 @@ class Words:
     fields: tuple[str, ...] = ()
     beginning: bool = False
     """True where the last atom may be the beginning of a longer one."""
+    within: bool = False
+    """True where in names (``NAMES``) the first atom may also be the end of a longer one, and a single atom stand
+    anywhere in one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,16 @@ class Between:
     high: float = math.inf
     without_low: bool = False
     without_high: bool = False
+    unit: str | None = None
+    """Unit of both ends, one of ``units.UNITS``: what is recorded in another is converted, what is recorded without
+    any is not found. None compares with the figure as it is recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """Any value of a facet."""
+
+    facet: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +136,21 @@ class Not:
     part: "Node"
 
 
-Leaf = Words | Value | Between
+Leaf = Words | Value | Present | Between
 Node = Leaf | OfDataset | Everything | And | Or | Not
 
 
-def parsed(query: str, level: Level = "scan") -> Node:
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What queries mean at one beamline."""
+
+    zone: tzinfo = UTC
+    """Whose days ``date:`` counts."""
+    quantities: tuple[str, ...] = ()
+    """Names of the scientific metadata it records, besides those of NUMBERS."""
+
+
+def parsed(query: str, level: Level = "scan", dialect: Dialect = Dialect()) -> Node:
     """Parse a query; raises QueryMistake with the position of what is wrong or too much.
 
     The level does not change what is refused: it says whose name, title, size and place on disk are meant.
