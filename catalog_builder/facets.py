@@ -4,6 +4,7 @@ Knows the facets by name, the shape of requests and results and how a request is
 know how hits are found.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
@@ -78,6 +79,13 @@ NUMBERS: tuple[str, ...] = (
 )
 """Numbers every catalogue may have, to compare and to sort by. Any other has a dot in its name: ``positioner.chi``,
 ``channel.roi1.max``, ``quantity.humidity``."""
+
+_DOTTED = re.compile(r"(positioner|channel|quantity)\.[\w.\-]{1,200}")
+
+
+def is_sortable(name: str) -> bool:
+    """Tell whether results can be sorted by a field or number, whether or not anything has it."""
+    return name in SORTS or name in NUMBERS or _DOTTED.fullmatch(name) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

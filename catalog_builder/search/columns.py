@@ -43,6 +43,10 @@ class Numbered(Generic[V]):
             self.values.append(value)
         return known
 
+    def find(self, value: V) -> int | None:
+        """Give the value's number; None where it has none."""
+        return self._numbers.get(value)
+
     def in_order(self) -> tuple[list[V], Ints]:
         """Give the values sorted, and the array that leads from old numbers to places among them."""
         values: list[Any] = self.values
@@ -113,14 +117,15 @@ class Columns:
 
 
 class Strings:
-    """Texts of a segment, by document number."""
+    """Texts in a column: a document's, by its number, or those of a list."""
 
     def __init__(self, ends: Longs, text: NDArray[np.uint8]) -> None:
-        self._ends = ends
-        self._text = text
+        self.ends = ends
+        self.text = text
+        self._buffer = memoryview(text)  # type: ignore[arg-type]
 
     def __len__(self) -> int:
-        return len(self._ends) - 1
+        return len(self.ends) - 1
 
     def __getitem__(self, number: int) -> bytes:
-        return self._text[self._ends[number] : self._ends[number + 1]].tobytes()
+        return bytes(self._buffer[self.ends[number] : self.ends[number + 1]])

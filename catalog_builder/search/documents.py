@@ -43,6 +43,9 @@ FACETS_OF_DATASETS: Mapping[str, str] = {"on_disk": "dataset.on_disk"}
 """Where datasets are asked for: facets of which a dataset has a value none of its scans has (``part``), and where a
 scan carries its own and that one."""
 
+MARKS = "has"
+"""The column of what a document has besides words and numbers, as ``has:preview`` asks for it; it is never counted."""
+
 _UNASKABLE = re.compile(r"[^\w.\-]+")
 
 

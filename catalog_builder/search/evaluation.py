@@ -1,41 +1,48 @@
-"""Evaluating a query on one segment: leaves become documents, the tree becomes set algebra on masks.
+"""Evaluating the leaves of a query on one segment: each becomes the documents that satisfy it, and what they score.
 
-Knows one segment and one query tree; does not know who asks, which documents are dead, or datasets of scans.
+Knows one segment and one leaf at a time; does not know who asks, which documents are dead, or how leaves are joined.
 """
 
-import functools
 import threading
-from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from catalog_builder.search.columns import Ints, Mask
-from catalog_builder.search.documents import WEIGHTS
+from catalog_builder.search.documents import NAMES, WEIGHTS
 from catalog_builder.search.postings import TEXT_FIELDS
-from catalog_builder.search.query import And, Between, Everything, Leaf, Node, Not, OfDataset, Or, Present, Value, Words
+from catalog_builder.search.query import Between, Leaf, Present, Value, Words
 from catalog_builder.search.segments import Segment
 from catalog_builder.search.text import folded
+from catalog_builder.search.texts import Texts
+from catalog_builder.search.units import factor
 
-WHOLE = 8.0
+HALVES = 2
+"""Scores are counted in halves, so that weights are whole numbers."""
+
+WHOLE = 16
 """What a word found whole scores above one that only begins so: more than any field's weight."""
 
-_LAST = "\U0010ffff"
+WITHIN = 1
+"""What the middle of a name scores."""
+
 _CACHE_BYTES = 4_000_000
 """Of each segment's cache of leaves."""
 
-_RARE = 500
-"""Occurrences up to which a word is read from the postings; beyond, the column of tokens is faster."""
+_RARE = 100
+"""Documents up to which a whole word is read from the postings; beyond, the columns of texts are faster."""
 
-Scores = NDArray[np.float32]
+Scores = NDArray[np.int8]
+
+_WEIGHTS = np.array([round(WEIGHTS[field] * HALVES) for field in TEXT_FIELDS], np.int8)
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a leaf finds: documents in order, and what each scores."""
+    """What a leaf finds: documents in order, and what each scores, in halves."""
 
     documents: Ints
     scores: Scores
@@ -47,50 +54,16 @@ class Found:
 
 
 class Evaluator:
-    """Evaluates queries on a segment and remembers its leaves; may be asked by several threads."""
+    """Evaluates leaves on a segment and remembers them; may be asked by several threads."""
 
     def __init__(self, segment: Segment) -> None:
         self._segment = segment
-        self._occurrences = np.bincount(segment.tokens[segment.tokens >= 0], minlength=len(segment.lexicon))
-        self._weights = np.array([WEIGHTS[field] for field in TEXT_FIELDS], np.float32)
         self._leaves: OrderedDict[Leaf, Found] = OrderedDict()
         self._held = 0
         self._lock = threading.Lock()
 
-    def mask(self, node: Node, known: Mapping[OfDataset, Mask]) -> Mask:
-        """Tell for each document whether it satisfies the query; shape (documents,).
-
-        ``known`` tells the same of what only its dataset tells.
-        """
-        match node:
-            case Everything():
-                return np.ones(self._segment.count, np.bool_)
-            case And(parts):
-                return functools.reduce(np.logical_and, [self.mask(part, known) for part in parts])
-            case Or(parts):
-                return functools.reduce(np.logical_or, [self.mask(part, known) for part in parts])
-            case Not(part):
-                return ~self.mask(part, known)
-            case OfDataset():
-                return known[node]
-            case _:
-                mask = np.zeros(self._segment.count, np.bool_)
-                mask[self.documents(node)] = True
-                return mask
-
-    def documents(self, leaf: Leaf) -> Ints:
-        """Give the documents that satisfy a leaf, in order."""
-        return self._leaf(leaf).documents
-
-    def scores(self, node: Node) -> Scores:
-        """Score each document: the sum over the words it has, each counted once, in the field that weighs most."""
-        total = np.zeros(self._segment.count, np.float32)
-        for leaf in _positive_leaves(node):
-            found = self._leaf(leaf)
-            total[found.documents] += found.scores
-        return total
-
-    def _leaf(self, leaf: Leaf) -> Found:
+    def found(self, leaf: Leaf) -> Found:
+        """Give the documents that satisfy a leaf."""
         with self._lock:
             known = self._leaves.get(leaf)
             if known is not None:
@@ -112,118 +85,172 @@ class Evaluator:
             case Value():
                 return _unscored(self._value(leaf))
             case Present():
-                return _unscored(np.unique(self._segment.facet(leaf.facet)[0]))
+                return _unscored(self._segment.values(leaf.facet).present())
             case Words():
                 return self._words(leaf)
 
+    # -- words -----------------------------------------------------------------------------------------------------
+
     def _words(self, words: Words) -> Found:
-        lexicon = self._segment.lexicon
-        spans = [_span(lexicon, atom, beginning=False) for atom in words.atoms]
-        if words.beginning:
-            spans[-1] = _span(lexicon, words.atoms[-1], beginning=True)
-        if any(first == last for first, last in spans):
+        if len(words.atoms) == 1 and not words.beginning and not words.within:
+            rare = self._rare(words)
+            if rare is not None:
+                return rare
+        return self._of_texts(_scored_texts(self._segment.texts, words))
+
+    def _rare(self, words: Words) -> Found | None:
+        """Read a whole word from the postings; None where it is frequent."""
+        texts, atom = self._segment.texts, words.atoms[0]
+        first, last = texts.span(atom, beginning=False)
+        if first == last:
             return _unscored(np.empty(0, np.int32))
-        first, last = spans[0]
-        if len(spans) == 1 and last == first + 1 and self._occurrences[first] <= _RARE:
-            whole = lexicon[first] == words.atoms[0]
-            return self._from_postings(lexicon[first], words.fields or TEXT_FIELDS, whole=whole)
-        return self._from_tokens(words, spans)
+        if texts.holders(first) > _RARE:
+            return None
+        scores = np.zeros(self._segment.count, np.int8)
+        for field in texts.fields_of(first):
+            if not words.fields or field in words.fields:
+                documents = self._segment.postings.documents(field, atom)
+                scores[documents] = np.maximum(scores[documents], _WEIGHTS[TEXT_FIELDS.index(field)] + WHOLE)
+        return _scored(scores)
 
-    def _from_postings(self, atom: str, fields: tuple[str, ...], *, whole: bool) -> Found:
-        found = [(self._segment.postings.documents(name, atom), WEIGHTS[name]) for name in fields]
-        documents = np.concatenate([numbers for numbers, _ in found])
-        scores = np.concatenate([np.full(len(numbers), weight, np.float32) for numbers, weight in found])
-        order = np.argsort(documents, kind="stable")
-        return _best(documents[order], scores[order] + np.float32(WHOLE if whole else 0.0))
+    def _of_texts(self, best: Scores | None) -> Found:
+        """Give the documents that hold the texts, with what the best of each scores."""
+        if best is None:
+            return _unscored(np.empty(0, np.int32))
+        texts = np.flatnonzero(best).astype(np.int32)
+        texts = texts[np.argsort(best[texts], kind="stable")]
+        documents, lengths = self._segment.texts.documents(texts)
+        scores = np.zeros(self._segment.count, np.int8)
+        scores[documents] = np.repeat(best[texts], lengths)  # of a document's texts the last, which scores most, stays
+        return _scored(scores)
 
-    def _from_tokens(self, words: Words, spans: list[tuple[int, int]]) -> Found:
-        """Look for neighbouring tokens, beginning with the rarest one of them."""
-        segment, tokens = self._segment, self._segment.tokens
-        counts = [int(self._occurrences[first:last].sum()) for first, last in spans]
-        rarest = counts.index(min(counts))
-        first, last = spans[rarest]
-        places = np.flatnonzero((tokens >= first) & (tokens < last)) - rarest
-        places = places[(places >= 0) & (places + len(spans) <= len(tokens))]
-        for offset, (first, last) in enumerate(spans):
-            if offset != rarest:
-                there = tokens[places + offset]
-                places = places[(there >= first) & (there < last)]
-        rows = np.searchsorted(segment.row_ends, places, side="right") - 1
-        fields = rows % len(TEXT_FIELDS)
-        scores = self._weights[fields]
-        final = spans[-1][0]
-        if segment.lexicon[final] == words.atoms[-1]:
-            scores = scores + np.where(tokens[places + len(spans) - 1] == final, WHOLE, 0.0).astype(np.float32)
-        documents = (rows // len(TEXT_FIELDS)).astype(np.int32)
-        if words.fields:
-            here = np.isin(fields, [TEXT_FIELDS.index(field) for field in words.fields])
-            documents, scores = documents[here], scores[here]
-        return _best(documents, scores)
+    # -- values and numbers ----------------------------------------------------------------------------------------
 
     def _value(self, leaf: Value) -> Ints:
-        documents, numbers, values = self._segment.facet(leaf.facet)
+        values = self._segment.values(leaf.facet)
         spelt: Callable[[str], str] = str if leaf.verbatim else folded
         fits: Callable[[str], bool] = (
             (lambda value: value.startswith(leaf.value)) if leaf.beginning else (lambda value: value == leaf.value)
         )
-        chosen = np.fromiter((fits(spelt(value)) for value in values), np.bool_, len(values))
-        return np.unique(documents[chosen[numbers]]) if len(values) else np.empty(0, np.int32)
+        return values.having(np.fromiter((fits(spelt(value)) for value in values.values), np.bool_))
 
     def _between(self, leaf: Between) -> Ints:
         """Compare the number of that name; where a document has none, the positioner of that name."""
-        documents, figures = self._segment.numbers(leaf.field)
-        found = documents[_inside(figures, leaf)]
-        others, figures = self._segment.numbers(f"positioner.{leaf.field}")
+        having, found = self._compared(leaf, leaf.field)
+        others, fitting = self._compared(leaf, f"positioner.{leaf.field}")
         if len(others):
-            others = others[_inside(figures, leaf)]
-            found = np.union1d(found, others[~np.isin(others, documents, assume_unique=True)])
+            found = np.union1d(found, fitting[~np.isin(fitting, having, assume_unique=True)])
         return found.astype(np.int32)
 
+    def _compared(self, leaf: Between, name: str) -> tuple[Ints, Ints]:
+        """Give the documents that have a number, and those where it lies between the ends; both ascending."""
+        having, found = [np.empty(0, np.int32)], [np.empty(0, np.int32)]
+        for unit, documents, figures in self._segment.figures.stretches(name):
+            having.append(documents)
+            size = 1.0 if leaf.unit is None else factor(leaf.unit, unit)
+            if size is not None:
+                found.append(documents[_inside(figures, leaf, size)])
+        return np.sort(np.concatenate(having)), np.sort(np.concatenate(found))
 
-def _span(lexicon: list[str], atom: str, *, beginning: bool) -> tuple[int, int]:
-    """Give the stretch of the lexicon with the atom, or with all that begins so."""
-    first = bisect_left(lexicon, atom)
-    if beginning:
-        return first, bisect_left(lexicon, atom + _LAST, first)
-    return first, first + (first < len(lexicon) and lexicon[first] == atom)
 
-
-def _inside(figures: NDArray[np.float64], leaf: Between) -> Mask:
-    low = figures > leaf.low if leaf.without_low else figures >= leaf.low
-    high = figures < leaf.high if leaf.without_high else figures <= leaf.high
-    return np.logical_and(low, high)
+def _inside(figures: NDArray[np.float64], leaf: Between, size: float) -> Mask:
+    low, high = leaf.low * size, leaf.high * size
+    above = figures > low if leaf.without_low else figures >= low
+    below = figures < high if leaf.without_high else figures <= high
+    return np.logical_and(above, below)
 
 
 def _unscored(documents: Ints) -> Found:
-    return Found(documents, np.zeros(len(documents), np.float32))
+    return Found(documents, np.zeros(len(documents), np.int8))
 
 
-def _best(documents: Ints, scores: Scores) -> Found:
-    """Keep each document once, with its best score; they come in order."""
-    if not len(documents):
-        return _unscored(documents)
-    starts = np.flatnonzero(np.r_[True, documents[1:] != documents[:-1]])
-    return Found(documents[starts], np.maximum.reduceat(scores, starts))
+def _scored(scores: Scores) -> Found:
+    documents = np.flatnonzero(scores).astype(np.int32)
+    return Found(documents, scores[documents])
 
 
-def asked_of_datasets(node: Node) -> frozenset[OfDataset]:
-    """Give what a query asks of datasets alone."""
-    match node:
-        case And(parts) | Or(parts):
-            return frozenset(leaf for part in parts for leaf in asked_of_datasets(part))
-        case Not(part):
-            return asked_of_datasets(part)
-        case OfDataset():
-            return frozenset((node,))
-        case _:
-            return frozenset()
+# -- words in texts ------------------------------------------------------------------------------------------------
 
 
-def _positive_leaves(node: Node) -> list[Leaf]:
-    match node:
-        case And(parts) | Or(parts):
-            return [leaf for part in parts for leaf in _positive_leaves(part)]
-        case Not() | OfDataset() | Everything():
-            return []
-        case _:
-            return [node]
+@dataclass(frozen=True, slots=True)
+class _Sought:
+    """Atoms any of which may stand in one place: a stretch of the lexicon, or some of it."""
+
+    texts: Texts
+    first: int
+    last: int
+    some: Ints | None = None
+
+    @property
+    def spread(self) -> int:
+        return self.texts.spread(self.first, self.last)
+
+    def places(self) -> Ints:
+        texts = self.texts
+        return texts.places(self.first, self.last) if self.some is None else texts.places_of(self.some)
+
+    def holds(self, tokens: Ints) -> Mask:
+        inside: Mask = (tokens >= self.first) & (tokens < self.last)
+        return inside if self.some is None else inside & np.isin(tokens, self.some)
+
+
+def _scored_texts(texts: Texts, words: Words) -> Scores | None:
+    """Score each text that holds the words, 0 where it does not; None where none does."""
+    best: Scores | None = None
+    final = words.atoms[-1]
+    passes = [(_within(texts, words.atoms), WITHIN)] if words.within else []
+    for sought, score in (*passes, (_straight(texts, words), None)):
+        if any(each.first == each.last for each in sought):
+            continue
+        places = _neighbours(texts, sought)
+        held = texts.text_at(places)
+        here = _in_fields(texts.field[held], words.fields, names=score is not None)
+        places, held = places[here], held[here]
+        if not len(held):
+            continue
+        if best is None:
+            best = np.zeros(texts.count, np.int8)
+        if score is not None:
+            best[held] = score
+            continue
+        best[held] = _WEIGHTS[texts.field[held]]
+        first, last = texts.span(final, beginning=False)
+        if first < last:
+            whole = held[texts.tokens[places + len(sought) - 1] == first]
+            best[whole] = _WEIGHTS[texts.field[whole]] + WHOLE
+    return best
+
+
+def _straight(texts: Texts, words: Words) -> list[_Sought]:
+    spans = [texts.span(atom, beginning=False) for atom in words.atoms]
+    if words.beginning:
+        spans[-1] = texts.span(words.atoms[-1], beginning=True)
+    return [_Sought(texts, first, last) for first, last in spans]
+
+
+def _within(texts: Texts, atoms: Sequence[str]) -> list[_Sought]:
+    """Seek a part of a name: one atom anywhere in one, several from the end of one to the beginning of another."""
+    some = texts.containing(atoms[0], at_end=len(atoms) > 1)
+    first = _Sought(texts, int(some[0]), int(some[-1]) + 1, some) if len(some) else _Sought(texts, 0, 0)
+    spans = [texts.span(atom, beginning=number == len(atoms) - 2) for number, atom in enumerate(atoms[1:])]
+    return [first, *(_Sought(texts, start, end) for start, end in spans)]
+
+
+def _neighbours(texts: Texts, sought: Sequence[_Sought]) -> Ints:
+    """Give the places where such atoms begin to stand next to each other, looking at the rarest one first."""
+    tokens = texts.tokens
+    spreads = [each.spread for each in sought]
+    rarest = spreads.index(min(spreads))
+    places = sought[rarest].places() - np.int32(rarest)
+    places = places[(places >= 0) & (places + len(sought) <= len(tokens))]
+    for offset, each in enumerate(sought):
+        if offset != rarest:
+            places = places[each.holds(tokens[places + offset])]
+    return places
+
+
+def _in_fields(fields: NDArray[np.uint8], wanted: Sequence[str], *, names: bool) -> Mask:
+    """Tell which fields are among the wanted ones (no wanted one means any), and, if so asked, among the names."""
+    fits = [(not wanted or name in wanted) and (not names or name in NAMES) for name in TEXT_FIELDS]
+    mask: Mask = np.array(fits, np.bool_)[fields]
+    return mask

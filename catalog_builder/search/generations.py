@@ -17,10 +17,12 @@ import numpy as np
 from catalog_builder.files import write_if_changed
 from catalog_builder.search.columns import Ints
 
-FORMAT = 2
-"""Number of the index's format: analysis, columns, fields. Another one is built anew."""
+FORMAT = 3
+"""Number of the index's format: analysis, columns, fields. Another one is built anew, in a folder of its own, while
+programs that know the old one go on reading it."""
 
 _MANIFEST = "manifest.json"
+_FOLDER = "format-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,18 @@ class Generation:
 
 class Damaged(Exception):  # noqa: N818 - an answer, not a fault of somebody
     """The folder holds no index that can be read: none, a damaged one, or one of another format."""
+
+
+def index_folder(folder: Path) -> Path:
+    """Give the folder of an index of this format."""
+    return folder / f"{_FOLDER}{FORMAT}"
+
+
+def remove_other_formats(folder: Path) -> None:
+    """Remove indexes of other formats; whoever has one open goes on reading it."""
+    for path in _entries(folder):
+        if path != index_folder(folder):
+            _remove(path)
 
 
 def manifest_path(folder: Path) -> Path:
@@ -113,12 +127,15 @@ def tidy(folder: Path, generation: Generation) -> None:
     needed = {_MANIFEST, *(part.segment for part in generation.parts)}
     needed |= {part.dead for part in generation.parts if part.dead is not None}
     for path in _entries(folder):
-        if path.name in needed:
-            continue
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+        if path.name not in needed:
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _entries(folder: Path) -> Iterable[Path]:

@@ -16,8 +16,10 @@ from catalog_builder.search.generations import (
     Damaged,
     Generation,
     Part,
+    index_folder,
     read_dead,
     read_generation,
+    remove_other_formats,
     tidy,
     write_dead,
     write_generation,
@@ -44,8 +46,9 @@ class Indexer:
     """
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._folder = folder
+        self._root = folder
+        self._folder = index_folder(folder)
+        self._folder.mkdir(parents=True, exist_ok=True)
         self._open: dict[str, Segment] = {}
         self._dead: dict[str, Ints] = {}
         self._serial = 0
@@ -85,10 +88,11 @@ class Indexer:
         )
 
     def finish(self) -> None:
-        """Say that everything was added once; and merge small segments."""
+        """Say that everything was added once, and merge small segments; an index of an older format then goes."""
         self.merge()
         if not self._generation.complete:
             self._switch(self._generation.parts, complete=True)
+            remove_other_formats(self._root)
 
     def apply(self, updates: Iterable[Document], removals: Iterable[str] = ()) -> None:
         """Add or replace documents and remove others by key, all in one step.

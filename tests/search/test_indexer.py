@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalog_builder.facets import SearchRequest
-from catalog_builder.search import Document, Indexer, Searcher
+from catalog_builder.search import Document, Indexer, Searcher, generations
 from catalog_builder.search import indexer as indexer_module
-from catalog_builder.search.generations import FORMAT
+from catalog_builder.search.generations import FORMAT, index_folder
 
 
 def scan(name: str, *, title: str = "film", beamtime: str = "11017404", **numbers: float) -> Document:
@@ -86,11 +86,11 @@ def test_replacing_a_beamtime_removes_what_is_gone_and_leaves_other_beamtimes_al
 def test_replacing_a_beamtime_by_what_it_is_writes_nothing(tmp_path: Path) -> None:
     indexer = Indexer(tmp_path)
     indexer.apply([scan("a1", chi=1.5), scan("a2")])
-    before = (tmp_path / "manifest.json").stat()
+    before = (index_folder(tmp_path) / "manifest.json").stat()
 
     indexer.replace_beamtime("11017404", iter([scan("a1", chi=1.5), scan("a2")]))
 
-    assert (tmp_path / "manifest.json").stat() == before
+    assert (index_folder(tmp_path) / "manifest.json").stat() == before
 
 
 def test_a_commit_that_dies_while_it_writes_leaves_what_was_there(tmp_path: Path) -> None:
@@ -122,8 +122,8 @@ def test_a_commit_that_dies_before_the_switch_leaves_what_was_there_and_the_next
 
     Indexer(tmp_path).apply([scan("a3")])
     assert names(searcher) == ["a1", "a2", "a3"]
-    manifest = (tmp_path / "manifest.json").read_text()
-    assert all(path.name in manifest for path in tmp_path.iterdir() if path.name != "manifest.json")
+    manifest = (index_folder(tmp_path) / "manifest.json").read_text()
+    assert all(path.name in manifest for path in index_folder(tmp_path).iterdir() if path.name != "manifest.json")
 
 
 def test_a_folder_without_an_index_needs_everything_until_it_is_finished(tmp_path: Path) -> None:
@@ -140,17 +140,17 @@ def test_a_damaged_or_foreign_index_is_started_afresh_and_says_so(tmp_path: Path
     indexer = Indexer(tmp_path)
     indexer.apply([scan("a1"), scan("a2")])
     indexer.finish()
-    manifest = tmp_path / "manifest.json"
+    manifest = index_folder(tmp_path) / "manifest.json"
     match damage:
         case "manifest":
             manifest.write_text("{")
         case "format":
             manifest.write_text(manifest.read_text().replace(f'"format": {FORMAT}', '"format": 99'))
         case "columns":
-            path = next(tmp_path.glob("segment-*/columns.bin"))
+            path = next(index_folder(tmp_path).glob("segment-*/columns.bin"))
             path.write_bytes(path.read_bytes()[:100])
         case _:
-            next(tmp_path.glob("segment-*/postings/*.pst")).write_bytes(b"")
+            next(index_folder(tmp_path).glob("segment-*/postings/*.pst")).write_bytes(b"")
 
     again = Indexer(tmp_path)
     assert again.needs_all
@@ -172,7 +172,7 @@ def test_many_small_commits_are_merged_in_passing_and_lose_nothing(tmp_path: Pat
     for n in range(20):
         indexer.apply([scan(f"a{n:02d}", title=f"word{n:02d}", chi=float(n))])
 
-    assert len(list(tmp_path.glob("segment-*"))) < 10
+    assert len(list(index_folder(tmp_path).glob("segment-*"))) < 10
     assert names(searcher) == [f"a{n:02d}" for n in range(20)]
     assert names(searcher, "word07") == ["a07"]
     assert names(searcher, '"word07"') == ["a07"]
@@ -217,3 +217,26 @@ def test_what_a_document_shows_and_says_survives_a_merge_whole(tmp_path: Path) -
     assert names(Searcher(tmp_path), '"grun 00173"') == ["a1"]
     assert names(Searcher(tmp_path), '"00173 second"') == []
     assert names(Searcher(tmp_path)) == ["a5", "a1"]
+
+
+def test_a_new_format_is_built_beside_the_old_one_which_answers_as_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = Indexer(tmp_path)
+    old.apply([scan("a1"), scan("a2")])
+    old.finish()
+    serving = Searcher(tmp_path)
+    assert names(serving) == ["a1", "a2"]
+
+    monkeypatch.setattr(generations, "FORMAT", FORMAT + 1)
+    new = Indexer(tmp_path)
+    assert new.needs_all
+    new.apply([scan("a1", title="again")])
+    assert names(serving) == ["a1", "a2"]
+    assert names(Searcher(tmp_path)) == ["a1"]
+    new.apply([scan("a2")])
+    new.finish()
+
+    assert [path.name for path in tmp_path.iterdir()] == [f"format-{FORMAT + 1}"]
+    assert names(serving, "film") == ["a1", "a2"]
+    assert found(Searcher(tmp_path)) == [("a1", "again"), ("a2", "film")]

@@ -8,6 +8,7 @@ import pytest
 from catalog_builder.errors import CatalogError
 from catalog_builder.facets import MOST_VALUES, FacetCount, SearchRequest
 from catalog_builder.search import Document, Indexer, QueryMistake, Searcher
+from catalog_builder.search.generations import index_folder
 
 MINE = frozenset({"11000001"})
 
@@ -310,8 +311,8 @@ def test_an_index_that_does_not_exist_has_nothing_and_a_damaged_one_says_what_to
     searcher = Searcher(folder / "index")
     assert searcher.search(SearchRequest(), None).total == 0
 
-    (folder / "index").mkdir()
-    (folder / "index" / "manifest.json").write_text("{}")
+    index_folder(folder / "index").mkdir(parents=True)
+    (index_folder(folder / "index") / "manifest.json").write_text("{}")
     with pytest.raises(CatalogError, match="build the catalogue again"):
         searcher.search(SearchRequest(), None)
 
