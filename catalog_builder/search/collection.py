@@ -20,32 +20,43 @@ from catalog_builder.search.text import folded
 
 
 class _Pairs:
-    """Pairs of a dataset and a combination of values, and the numbers they were given in order of arrival."""
+    """Pairs of a dataset and something it has, and the numbers they were given."""
 
     def __init__(self) -> None:
         self._sorted: Longs = np.empty(0, np.int64)
         self._numbers: Ints = np.empty(0, np.int32)
         self.dataset: Ints = np.empty(0, np.int32)
-        self.combination: Ints = np.empty(0, np.int32)
+        self.other: Ints = np.empty(0, np.int32)
 
-    def numbers(self, dataset: Ints, combination: Ints) -> Ints:
-        """Give the numbers of pairs, each of which comes once; new ones get the next."""
-        coded = dataset.astype(np.int64) << 32 | combination
+    def numbers(self, dataset: Ints, other: Ints) -> Ints:
+        """Give the numbers of pairs; new ones get the next."""
+        each: Longs = (dataset.astype(np.int64) << 32) | other
+        coded, again = np.unique(each, return_inverse=True)
         places = np.searchsorted(self._sorted, coded)
         known = np.zeros(len(coded), np.bool_)
         inside = places < len(self._sorted)
         known[inside] = self._sorted[places[inside]] == coded[inside]
+        new = np.flatnonzero(~known)
         numbers = np.empty(len(coded), np.int32)
         numbers[known] = self._numbers[places[known]]
-        new = np.flatnonzero(~known)
         numbers[new] = np.arange(len(self.dataset), len(self.dataset) + len(new), dtype=np.int32)
-        new = new[np.argsort(coded[new])]
         self._sorted = np.insert(self._sorted, places[new], coded[new])
         self._numbers = np.insert(self._numbers, places[new], numbers[new])
-        added = np.flatnonzero(~known)
-        self.dataset = np.append(self.dataset, dataset[added])
-        self.combination = np.append(self.combination, combination[added])
-        return numbers
+        self.dataset = np.append(self.dataset, (coded[new] >> 32).astype(np.int32))
+        self.other = np.append(self.other, (coded[new] & 0xFFFFFFFF).astype(np.int32))
+        return numbers[again]
+
+
+@dataclass(frozen=True, slots=True)
+class PairValues:
+    """The values of pairs of a dataset and a combination: each a pair of the dataset and one value."""
+
+    first: Longs
+    """Where each pair's values begin in ``numbers``; one more is the end."""
+    numbers: Ints
+    """Pairs of dataset and value, one pair after the other."""
+    value: Ints
+    """The value of each pair of dataset and value."""
 
 
 class ValueNumbers:
@@ -58,6 +69,26 @@ class ValueNumbers:
         self._folded: list[str] = []
         self._spread: tuple[Ints, Ints] = (np.empty(0, np.int32), np.empty(0, np.int32))
         self._spread_of = 0
+        self._single = _Pairs()
+        self._pair_values = PairValues(np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.int32))
+
+    def pair_values(self) -> PairValues:
+        """Give what values the pairs numbered so far have."""
+        known = self._pair_values
+        done, pairs = len(known.first) - 1, self.pairs
+        if done < len(pairs.dataset):
+            spread, lengths = self.spread()
+            combination = pairs.other[done:]
+            mine = lengths[combination].astype(np.int64)
+            starts = (np.cumsum(lengths, dtype=np.int64) - lengths)[combination]
+            ends = np.cumsum(mine)
+            inside = np.arange(int(mine.sum())) - np.repeat(ends - mine, mine)
+            values = spread[np.repeat(starts, mine) + inside]
+            numbers = self._single.numbers(np.repeat(pairs.dataset[done:], mine), values)
+            self._pair_values = known = PairValues(
+                np.append(known.first, known.first[-1] + ends), np.append(known.numbers, numbers), self._single.other
+            )
+        return known
 
     def folded(self) -> list[str]:
         """Give the values, folded, in the order of their numbers."""

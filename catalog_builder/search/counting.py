@@ -56,23 +56,17 @@ def _of_datasets(matched: Matched, column: str, numbers: NDArray[np.intp]) -> Lo
     pair = matched.collection.pair(column)[numbers]
     with matched.collection.numbering.lock:
         known = matched.collection.numbering.facets[column]
-        spread, lengths = known.spread()
-        values, datasets, combinations = len(known.values), known.pairs.dataset, known.pairs.combination
-    there = np.zeros(len(datasets), np.bool_)
+        of_pairs, values = known.pair_values(), len(known.values)
+    there = np.zeros(len(of_pairs.first) - 1, np.bool_)
     there[pair] = True
     pairs = np.flatnonzero(there)
-    combination = combinations[pairs]
-    several = lengths[combination] > 1
-    if not several.any():
-        counts = np.bincount(combination, minlength=len(lengths))
-        return np.bincount(spread, weights=np.repeat(counts, lengths), minlength=values).astype(np.int64)
-    # Two combinations of one dataset may have a value in common.
-    ends = np.cumsum(lengths)
-    mine = lengths[combination]
-    inside = np.arange(int(mine.sum())) - np.repeat(np.cumsum(mine) - mine, mine)
-    value = spread[np.repeat(ends[combination] - mine, mine) + inside]
-    once = np.unique(np.repeat(datasets[pairs].astype(np.int64), mine) * values + value)
-    return np.bincount(once % max(values, 1), minlength=values)
+    # Two combinations of one dataset may have a value in common, which counts once.
+    first, last = of_pairs.first[pairs], of_pairs.first[pairs + 1]
+    mine = last - first
+    inside = np.arange(int(mine.sum())) + np.repeat(first - (np.cumsum(mine) - mine), mine)
+    has = np.zeros(len(of_pairs.value), np.bool_)
+    has[of_pairs.numbers[inside]] = True
+    return np.bincount(of_pairs.value[has], minlength=values)
 
 
 def _listed(pairs: list[tuple[str, int]], chosen: Iterable[str]) -> tuple[tuple[FacetCount, ...], int]:
