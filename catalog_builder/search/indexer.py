@@ -4,6 +4,7 @@ Knows commits and when to merge; does not know queries, nor who holds the lock: 
 """
 
 import logging
+import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -217,11 +218,9 @@ class Indexer:
         tidy(self._folder, generation)
 
     def _new_name(self, kind: str) -> str:
-        while True:
-            self._serial += 1
-            name = f"{kind}-{self._generation.number + 1:08d}-{self._serial}"
-            if not (self._folder / name).exists():
-                return name
+        # Drawn by lot, too: whoever has a segment open of an index that was deleted must not take a new one for it.
+        self._serial += 1
+        return f"{kind}-{self._generation.number + 1:08d}-{self._serial}-{secrets.token_hex(8)}"
 
     def _opened(self, part: Part) -> Segment:
         segment = self._open.get(part.segment)
@@ -268,5 +267,5 @@ def _to_merge(parts: tuple[Part, ...], most: int) -> frozenset[str] | None:
 
 def _number_after(folder: Path) -> int:
     """Give a generation number above all that left files here, so that no name is used twice."""
-    numbers = [path.name.split("-")[1] for path in folder.iterdir() if path.name.count("-") == 2]
+    numbers = [path.name.split("-")[1] for path in folder.iterdir() if path.name.count("-") == 3]
     return max((int(number) for number in numbers if number.isdigit()), default=0)

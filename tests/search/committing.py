@@ -40,7 +40,8 @@ def main(folder: Path, first: int, largest: int) -> None:
     for commit in itertools.count(first):
         updates = [document(key, commit) for key in keys_of(commit)]
         indexer.apply(updates, [f"scan:11017404/a{keys_of(commit - 1)[0]}"])
-        print(commit, flush=True)
+        sys.stdout.write(f"{commit}\n")
+        sys.stdout.flush()
         if commit % 5 == 0:
             indexer.finish()
 

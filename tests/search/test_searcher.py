@@ -1,13 +1,17 @@
+import shutil
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from catalog_builder.errors import CatalogError
 from catalog_builder.facets import MOST_VALUES, FacetCount, SearchRequest
-from catalog_builder.search import Document, Indexer, QueryMistake, Searcher
+from catalog_builder.search import Cancelled, Document, Indexer, QueryMistake, Searcher
+from catalog_builder.search import indexer as indexer_module
 from catalog_builder.search.generations import index_folder
 
 MINE = frozenset({"11000001"})
@@ -333,3 +337,101 @@ def test_many_threads_may_search_while_the_index_changes_and_each_sees_a_whole_g
         for n in range(1, 25):
             indexer.apply([scan("a0", flags=(f"flag{n}",)), scan("b0", flags=(f"flag{n}",))])
     assert {answer.result() for answer in answers} == {(2, 1)}
+
+
+def test_pages_one_after_the_other_are_the_whole_order_however_the_segments_lie(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexer_module, "LARGEST_SEGMENT", 7)
+    random = Random(5)
+    drawn = [
+        scan(
+            f"a{n:03}",
+            sorts={} if n % 11 == 0 else {"date": float(random.randrange(20)), "name": f"n{random.randrange(30):02}"},
+            numbers={} if n % 5 == 0 else {"positioner.chi": float(random.randrange(9))},
+        )
+        for n in range(100)
+    ]
+    searcher = searcher_of(folder, drawn)
+
+    def value(document: Document, name: str) -> str | float | None:
+        return document.sorts.get(name, document.numbers.get(name))
+
+    for name in ("date", "name", "positioner.chi"):
+        there = sorted((d for d in drawn if value(d, name) is not None), key=lambda d: d.key)
+        missing = sorted(d.key.partition("/")[2] for d in drawn if value(d, name) is None)
+        for sign in ("", "-"):
+            there.sort(key=lambda d: value(d, name) or 0, reverse=bool(sign))
+            expected = [d.key.partition("/")[2] for d in there] + missing
+            there.sort(key=lambda d: d.key)
+            for per_page in (1, 7, 30):
+                pages = [
+                    names(searcher, SearchRequest(level="scan", sort=f"{sign}{name}", page=page, per_page=per_page))
+                    for page in range(1, 100 // per_page + 2)
+                ]
+                assert [one for page in pages for one in page] == expected
+            rows = searcher.rows(SearchRequest(level="scan", sort=f"{sign}{name}", page=3, per_page=2), None)
+            assert [hit.key.partition("/")[2] for hit in rows] == expected
+
+
+def test_where_nothing_is_found_it_is_said_what_there_would_be_without_each_part(folder: Path) -> None:
+    searcher = searcher_of(
+        folder,
+        [
+            scan("film1", flags=("alignment",)),
+            scan("film2", flags=("alignment",)),
+            scan("film3", beamtime="22000002"),
+            scan("other", macro=("mesh",)),
+        ],
+    )
+
+    request = SearchRequest(q="film", level="scan", chosen={"flag": ("measurement",), "macro": ("mesh", "ascan")})
+    assert searcher.search(request, MINE).without == {"q": 1}
+    request = SearchRequest(q="film", level="scan", chosen={"flag": ("measurement",)})
+    assert searcher.search(request, MINE).without == {"flag": 2, "q": 1}
+    assert searcher.search(SearchRequest(q="film", level="scan"), MINE).without == {}
+    assert searcher.search(SearchRequest(q="secret"), frozenset()).without == {}
+
+
+def test_only_the_facets_asked_for_are_counted(folder: Path) -> None:
+    searcher = searcher_of(folder, [scan("a1")])
+
+    assert list(searcher.search(SearchRequest(level="scan", counted=("flag",)), None).facets) == ["flag"]
+    assert searcher.search(SearchRequest(level="scan", counted=()), None).facets == {}
+    with pytest.raises(CatalogError, match="no facet 'colour'"):
+        searcher.search(SearchRequest(counted=("colour",)), None)
+
+
+def test_months_are_listed_whole_and_in_order(folder: Path) -> None:
+    months = [f"{year}-{month:02}" for year in range(2010, 2022) for month in range(1, 13)]
+    drawn = [replace(scan(f"a{n}"), facets={"month": (month,)}) for n, month in enumerate(reversed(months))]
+
+    result = searcher_of(folder, drawn).search(SearchRequest(level="scan", counted=("month",)), None)
+
+    assert [count.value for count in result.facets["month"]] == months
+    assert result.unlisted == {}
+
+
+def test_a_search_that_is_given_up_stops(folder: Path) -> None:
+    searcher = searcher_of(folder, [scan("a1")])
+    asked = 0
+
+    def cancelled() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > 1
+
+    with pytest.raises(Cancelled):
+        searcher.search(SearchRequest(q="a1 OR a2", level="scan"), None, cancelled)
+    assert asked == 2
+
+
+def test_an_index_that_vanishes_leaves_what_is_open_answering(folder: Path) -> None:
+    searcher = searcher_of(folder / "index", [scan("a1")])
+    assert names(searcher, SearchRequest(level="scan")) == ["a1"]
+
+    shutil.rmtree(folder / "index")
+
+    assert names(searcher, SearchRequest(level="scan")) == ["a1"]
+    Indexer(folder / "index").apply([scan("a2")])
+    assert names(searcher, SearchRequest(level="scan")) == ["a2"]
