@@ -5,7 +5,7 @@ Knows one segment and one leaf at a time; does not know who asks, which document
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from catalog_builder.search.columns import Ints, Mask
 from catalog_builder.search.documents import NAMES, WEIGHTS
 from catalog_builder.search.postings import TEXT_FIELDS
-from catalog_builder.search.query import Between, Leaf, Present, Value, Words
+from catalog_builder.search.query import Between, Words
 from catalog_builder.search.segments import Segment
-from catalog_builder.search.text import folded
 from catalog_builder.search.texts import Texts
 from catalog_builder.search.units import factor
 
@@ -58,11 +57,11 @@ class Evaluator:
 
     def __init__(self, segment: Segment) -> None:
         self._segment = segment
-        self._leaves: OrderedDict[Leaf, Found] = OrderedDict()
+        self._leaves: OrderedDict[Words | Between, Found] = OrderedDict()
         self._held = 0
         self._lock = threading.Lock()
 
-    def found(self, leaf: Leaf) -> Found:
+    def found(self, leaf: Words | Between) -> Found:
         """Give the documents that satisfy a leaf."""
         with self._lock:
             known = self._leaves.get(leaf)
@@ -78,14 +77,10 @@ class Evaluator:
                 self._held -= self._leaves.popitem(last=False)[1].size
         return found
 
-    def _read(self, leaf: Leaf) -> Found:
+    def _read(self, leaf: Words | Between) -> Found:
         match leaf:
             case Between():
                 return _unscored(self._between(leaf))
-            case Value():
-                return _unscored(self._value(leaf))
-            case Present():
-                return _unscored(self._segment.values(leaf.facet).present())
             case Words():
                 return self._words(leaf)
 
@@ -101,7 +96,7 @@ class Evaluator:
     def _rare(self, words: Words) -> Found | None:
         """Read a whole word from the postings; None where it is frequent."""
         texts, atom = self._segment.texts, words.atoms[0]
-        first, last = texts.span(atom, beginning=False)
+        first, last = texts.lexicon.span(atom, beginning=False)
         if first == last:
             return _unscored(np.empty(0, np.int32))
         if texts.holders(first) > _RARE:
@@ -124,15 +119,7 @@ class Evaluator:
         scores[documents] = np.repeat(best[texts], lengths)  # of a document's texts the last, which scores most, stays
         return _scored(scores)
 
-    # -- values and numbers ----------------------------------------------------------------------------------------
-
-    def _value(self, leaf: Value) -> Ints:
-        values = self._segment.values(leaf.facet)
-        spelt: Callable[[str], str] = str if leaf.verbatim else folded
-        fits: Callable[[str], bool] = (
-            (lambda value: value.startswith(leaf.value)) if leaf.beginning else (lambda value: value == leaf.value)
-        )
-        return values.having(np.fromiter((fits(spelt(value)) for value in values.values), np.bool_))
+    # -- numbers ---------------------------------------------------------------------------------------------------
 
     def _between(self, leaf: Between) -> Ints:
         """Compare the number of that name; where a document has none, the positioner of that name."""
@@ -214,7 +201,7 @@ def _scored_texts(texts: Texts, words: Words) -> Scores | None:
             best[held] = score
             continue
         best[held] = _WEIGHTS[texts.field[held]]
-        first, last = texts.span(final, beginning=False)
+        first, last = texts.lexicon.span(final, beginning=False)
         if first < last:
             whole = held[texts.tokens[places + len(sought) - 1] == first]
             best[whole] = _WEIGHTS[texts.field[whole]] + WHOLE
@@ -222,17 +209,17 @@ def _scored_texts(texts: Texts, words: Words) -> Scores | None:
 
 
 def _straight(texts: Texts, words: Words) -> list[_Sought]:
-    spans = [texts.span(atom, beginning=False) for atom in words.atoms]
+    spans = [texts.lexicon.span(atom, beginning=False) for atom in words.atoms]
     if words.beginning:
-        spans[-1] = texts.span(words.atoms[-1], beginning=True)
+        spans[-1] = texts.lexicon.span(words.atoms[-1], beginning=True)
     return [_Sought(texts, first, last) for first, last in spans]
 
 
 def _within(texts: Texts, atoms: Sequence[str]) -> list[_Sought]:
     """Seek a part of a name: one atom anywhere in one, several from the end of one to the beginning of another."""
-    some = texts.containing(atoms[0], at_end=len(atoms) > 1)
+    some = texts.lexicon.ending(atoms[0]) if len(atoms) > 1 else texts.lexicon.containing(atoms[0])
     first = _Sought(texts, int(some[0]), int(some[-1]) + 1, some) if len(some) else _Sought(texts, 0, 0)
-    spans = [texts.span(atom, beginning=number == len(atoms) - 2) for number, atom in enumerate(atoms[1:])]
+    spans = [texts.lexicon.span(atom, beginning=number == len(atoms) - 2) for number, atom in enumerate(atoms[1:])]
     return [first, *(_Sought(texts, start, end) for start, end in spans)]
 
 

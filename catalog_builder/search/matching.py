@@ -13,8 +13,7 @@ from catalog_builder.facets import Level, SearchRequest
 from catalog_builder.search.collection import Collection
 from catalog_builder.search.columns import Mask
 from catalog_builder.search.documents import FACETS_OF_DATASETS
-from catalog_builder.search.evaluation import Found
-from catalog_builder.search.query import And, Everything, Leaf, Node, Not, OfDataset, Or
+from catalog_builder.search.query import And, Between, Everything, Node, Not, OfDataset, Or, Present, Value, Words
 
 Cancel = Callable[[], bool]
 """Tells whether whoever asked does not want to know any more."""
@@ -83,8 +82,10 @@ class Matched:
         self.satisfying: Mask = sight.speaking(self.level)
         """Documents that satisfy the query themselves, before any facet is chosen: scans, or at dataset level scans
         and datasets without scans."""
+        scored = request.sort.removeprefix("-") == "relevance"
+        self._scores = np.zeros(self.collection.count if scored else 0, np.int16)
         if not isinstance(query, Everything):
-            self.satisfying = self.satisfying & self._mask(query)
+            self.satisfying = self.satisfying & self._mask(query, scored=scored)
         self._found: dict[str, NDArray[np.intp]] = {}
 
     def check(self) -> None:
@@ -129,18 +130,14 @@ class Matched:
     def scores(self) -> NDArray[np.int16]:
         """Score each document, in halves: the sum over the words it has, each in the field that weighs most.
 
-        A dataset has the best score of its scans that fit.
+        A dataset has the best score of its scans that fit. Only where the request sorts by relevance.
         """
-        scores = np.zeros(self.collection.count, np.int16)
-        for leaf in _positive_leaves(self._query):
-            for start, found in self._found_by_view(leaf):
-                scores[start + found.documents.astype(np.int64)] += found.scores
         if self.level == "scan":
-            return scores
+            return self._scores
         best = np.zeros(self.collection.datasets, np.int16)
         fitting = self.numbers()
-        fitting = fitting[np.argsort(scores[fitting], kind="stable")]
-        best[self.collection.dataset[fitting]] = scores[fitting]
+        fitting = fitting[np.argsort(self._scores[fitting], kind="stable")]
+        best[self.collection.dataset[fitting]] = self._scores[fitting]
         return best[self.collection.dataset]
 
     def _total(self, numbers: NDArray[np.intp]) -> int:
@@ -156,60 +153,81 @@ class Matched:
     def _having(self, facet: str, values: Iterable[str]) -> Mask:
         """Tell which documents have one of a facet's values."""
         column = column_of(facet, self.level)
+        self.collection.combination(column)  # numbers the values
+        with self.collection.numbering.lock:
+            known = self.collection.numbering.facets[column].values
+            wanted = [number for value in values if (number := known.find(value)) is not None]
+        fits = np.zeros(len(known), np.bool_)
+        fits[wanted] = True
+        return self._with_values(column, fits)
+
+    def _with_values(self, column: str, fits: Mask) -> Mask:
+        """Tell which documents have a value that fits; ``fits`` is asked by the values' numbers."""
         combination = self.collection.combination(column)
         with self.collection.numbering.lock:
-            known = self.collection.numbering.facets[column]
-            spread, lengths = known.spread()
-            wanted = [known.values.find(value) for value in values]
-        fits = np.isin(spread, np.array([number for number in wanted if number is not None], np.int32))
-        having = np.zeros(len(lengths), np.bool_)
-        having[np.repeat(np.arange(len(lengths)), lengths)[fits]] = True
-        mask: Mask = having[combination]
+            spread, lengths = self.collection.numbering.facets[column].spread()
+        chosen = np.zeros(len(lengths), np.bool_)
+        # Values that were numbered since belong to newer generations.
+        fitting = np.flatnonzero(np.append(fits, np.zeros(1, np.bool_))[np.minimum(spread, len(fits))])
+        chosen[np.repeat(np.arange(len(lengths)), lengths)[fitting]] = True
+        mask: Mask = chosen[combination]
         return mask
 
-    def _mask(self, node: Node) -> Mask:
-        """Tell for each document whether it satisfies the query; shape (documents,)."""
+    def _value(self, leaf: Value) -> Mask:
+        numbering = self.collection.numbering
+        self.collection.combination(leaf.facet)  # numbers the values
+        with numbering.lock:
+            known = numbering.facets[leaf.facet]
+            values = known.values.values if leaf.verbatim else known.folded()
+            if leaf.beginning:
+                fits = np.fromiter((value.startswith(leaf.value) for value in values), np.bool_)
+            else:
+                fits = np.fromiter((value == leaf.value for value in values), np.bool_)
+        return self._with_values(leaf.facet, fits)
+
+    def _present(self, leaf: Present) -> Mask:
+        combination = self.collection.combination(leaf.facet)
+        with self.collection.numbering.lock:
+            _, lengths = self.collection.numbering.facets[leaf.facet].spread()
+        mask: Mask = (lengths > 0)[combination]
+        return mask
+
+    def _mask(self, node: Node, *, scored: bool) -> Mask:
+        """Tell for each document whether it satisfies the query; shape (documents,). Words are scored as they come."""
+        self.check()
         match node:
             case Everything():
                 return np.ones(self.collection.count, np.bool_)
             case And(parts):
-                return functools.reduce(np.logical_and, (self._mask(part) for part in parts))
+                return functools.reduce(np.logical_and, (self._mask(part, scored=scored) for part in parts))
             case Or(parts):
-                return functools.reduce(np.logical_or, (self._mask(part) for part in parts))
+                return functools.reduce(np.logical_or, (self._mask(part, scored=scored) for part in parts))
             case Not(part):
-                return ~self._mask(part)
+                return ~self._mask(part, scored=False)
             case OfDataset(part):
                 return self._of_datasets(part)
-            case _:
-                return self._leaf(node)
+            case Value():
+                return self._value(node)
+            case Present():
+                return self._present(node)
+            case Between() | Words():
+                return self._leaf(node, scored=scored)
 
-    def _leaf(self, leaf: Leaf) -> Mask:
+    def _leaf(self, leaf: Between | Words, *, scored: bool) -> Mask:
         mask = np.zeros(self.collection.count, np.bool_)
-        for start, found in self._found_by_view(leaf):
-            mask[start + found.documents.astype(np.int64)] = True
-        return mask
-
-    def _of_datasets(self, leaf: Leaf) -> Mask:
-        """Tell for each document whether its dataset, as far as the caller may see it, satisfies a leaf."""
-        documents = self.sight.datasets
-        datasets = np.zeros(self.collection.datasets, np.bool_)
-        datasets[self.collection.dataset[documents[self._leaf(leaf)[documents]]]] = True
-        mask: Mask = datasets[self.collection.dataset]
-        return mask
-
-    def _found_by_view(self, leaf: Leaf) -> Iterable[tuple[int, Found]]:
         for view in self.collection.views:
             self.check()
             found = view.held.evaluator.found(leaf)
             if len(found.documents):
-                yield view.start, found
+                mask[view.start : view.end][found.documents] = True
+                if scored:
+                    self._scores[view.start : view.end][found.documents] += found.scores
+        return mask
 
-
-def _positive_leaves(node: Node) -> list[Leaf]:
-    match node:
-        case And(parts) | Or(parts):
-            return [leaf for part in parts for leaf in _positive_leaves(part)]
-        case Not() | OfDataset() | Everything():
-            return []
-        case _:
-            return [node]
+    def _of_datasets(self, leaf: Between) -> Mask:
+        """Tell for each document whether its dataset, as far as the caller may see it, satisfies a leaf."""
+        documents = self.sight.datasets
+        datasets = np.zeros(self.collection.datasets, np.bool_)
+        datasets[self.collection.dataset[documents[self._leaf(leaf, scored=False)[documents]]]] = True
+        mask: Mask = datasets[self.collection.dataset]
+        return mask

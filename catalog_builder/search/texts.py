@@ -5,7 +5,7 @@ a beamtime's title is written once here, however many scans carry it.
 
 Columns, of A atoms, T texts and N documents:
 
-- ``lexicon``: the atoms, sorted; ``text.field`` (T), the field's place in TEXT_FIELDS
+- ``text.field`` (T), the field's place in TEXT_FIELDS; the atoms are those of ``lexicon``
 - ``tokens``: numbers of atoms, text after text in reading order, -1 where neighbours end and behind each text;
   ``token.text``, whose they are, and ``token.ends`` (T + 1)
 - ``atom.tokens``, ``atom.ends`` (A + 1): the places of each atom's tokens; ``atom.documents`` (A), how many documents
@@ -15,7 +15,6 @@ Columns, of A atoms, T texts and N documents:
 """
 
 from array import array
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
@@ -23,16 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog_builder.search.columns import Columns, ColumnWriter, Ints, Longs, Numbered
+from catalog_builder.search.lexicon import Lexicon, write_lexicon
 from catalog_builder.search.postings import TEXT_FIELDS
 from catalog_builder.search.text import GAP, indexed_atoms
 
 BETWEEN = -1
 """The token between atoms that are not neighbours."""
-
-_LAST = b"\xff"
-"""Sorts after every byte of UTF-8."""
-_END = 0x0A
-"""Stands behind each atom where all are looked through as one; no atom holds it."""
 
 _FIELD_NUMBERS = {name: number for number, name in enumerate(TEXT_FIELDS)}
 
@@ -72,7 +67,7 @@ class TextWriter:
         atoms = np.unique(np.concatenate([np.empty(0, np.int32), *(texts.tokens_of(n) for n in used.tolist())]))
         renumbered = np.full(len(texts.lexicon) + 1, BETWEEN, np.int32)
         for atom in atoms[atoms >= 0].tolist():
-            renumbered[atom] = self._lexicon.number(texts.lexicon[atom].decode("utf-8"))
+            renumbered[atom] = self._lexicon.number(texts.lexicon[atom])
         places = np.zeros(texts.count, np.int32)
         for number in used.tolist():
             mine = renumbered[texts.tokens_of(number)].tobytes()
@@ -89,7 +84,7 @@ class TextWriter:
         fields = np.array([field for field, _ in self._texts.values], np.uint8)
         held, ends = np.array(self._held, np.int32), np.array(self._ends, np.int64)
         encoded = [atom.encode("utf-8") for atom in lexicon]
-        writer.strings("lexicon", encoded)
+        write_lexicon(writer, encoded)
         writer.arrays |= {"text.field": fields, "document.texts": held, "document.ends": ends}
         _write_tokens(writer, tokens)
         documents = _inverted(np.repeat(np.arange(len(ends) - 1, dtype=np.int32), np.diff(ends)), held, len(fields))
@@ -143,7 +138,7 @@ class Texts:
     """The texts of a segment, opened for reading."""
 
     def __init__(self, columns: Columns) -> None:
-        self.lexicon = columns.strings("lexicon")
+        self.lexicon = Lexicon(columns)
         self.tokens: Ints = columns.array("tokens")
         self.field: NDArray[np.uint8] = columns.array("text.field")
         self.count = len(self.field)
@@ -157,35 +152,6 @@ class Texts:
         self._ends: Longs = columns.array("text.ends")
         self._held: Ints = columns.array("document.texts")
         self._held_ends: Longs = columns.array("document.ends")
-        self._lines: NDArray[np.uint8] | None = None
-
-    def span(self, atom: str, *, beginning: bool) -> tuple[int, int]:
-        """Give the stretch of the lexicon with the atom, or with all that begins so."""
-        sought = atom.encode("utf-8", "surrogatepass")
-        first = bisect_left(self.lexicon, sought)
-        if beginning:
-            return first, bisect_left(self.lexicon, sought + _LAST, first)
-        return first, first + (first < len(self.lexicon) and self.lexicon[first] == sought)
-
-    def containing(self, part: str, *, at_end: bool = False) -> Ints:
-        """Give the atoms that hold the part, or end with it, ascending."""
-        sought = part.encode("utf-8", "surrogatepass") + (b"\n" if at_end else b"")
-        lines = self._looked_through()
-        places = np.flatnonzero(lines[: max(len(lines) - len(sought) + 1, 0)] == sought[0])
-        for offset, letter in enumerate(sought[1:], 1):
-            places = places[lines[places + offset] == letter]
-        starts = self.lexicon.ends[:-1] + np.arange(len(self.lexicon))
-        found = np.unique(np.searchsorted(starts, places, side="right") - 1)
-        return found.astype(np.int32)
-
-    def _looked_through(self) -> NDArray[np.uint8]:
-        """Give all atoms as one text, a line each."""
-        if self._lines is None:
-            ends, text = self.lexicon.ends, self.lexicon.text
-            lines = np.full(len(text) + len(ends) - 1, _END, np.uint8)
-            lines[np.arange(len(text)) + np.repeat(np.arange(len(ends) - 1), np.diff(ends))] = text
-            self._lines = lines
-        return self._lines
 
     def spread(self, first: int, last: int) -> int:
         """Give how many tokens these atoms have."""

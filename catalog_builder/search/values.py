@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog_builder.records import Json
-from catalog_builder.search.columns import Columns, ColumnWriter, Ints, Mask, Numbered
+from catalog_builder.search.columns import Columns, ColumnWriter, Ints, Numbered
 
 
 class ValueWriter:
@@ -87,13 +87,3 @@ class Values:
             columns.array(f"facet.{name}.dataset"),
             columns.array(f"facet.{name}.combination"),
         )
-
-    def having(self, fits: Mask) -> Ints:
-        """Give the documents that have one of the values for which ``fits``, ascending."""
-        chosen = [any(fits[value] for value in each) for each in self.combinations]
-        return np.flatnonzero(np.array(chosen, np.bool_)[self.combination]).astype(np.int32)
-
-    def present(self) -> Ints:
-        """Give the documents that have a value, ascending."""
-        chosen = np.array([bool(each) for each in self.combinations], np.bool_)
-        return np.flatnonzero(chosen[self.combination]).astype(np.int32)
