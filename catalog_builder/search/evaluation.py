@@ -112,7 +112,7 @@ class Evaluator:
         """Give the documents that hold the texts, with what the best of each scores."""
         if best is None:
             return _unscored(np.empty(0, np.int32))
-        texts = np.flatnonzero(best).astype(np.int32)
+        texts = np.flatnonzero(best > 0).astype(np.int32)
         texts = texts[np.argsort(best[texts], kind="stable")]
         documents, lengths = self._segment.texts.documents(texts)
         scores = np.zeros(self._segment.count, np.int8)
@@ -152,7 +152,7 @@ def _unscored(documents: Ints) -> Found:
 
 
 def _scored(scores: Scores) -> Found:
-    documents = np.flatnonzero(scores).astype(np.int32)
+    documents = np.flatnonzero(scores > 0).astype(np.int32)
     return Found(documents, scores[documents])
 
 

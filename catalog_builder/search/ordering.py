@@ -31,12 +31,12 @@ _STEP = 2048
 
 @total_ordering
 class _Downward:
-    """Sorts the other way round."""
+    """A text that sorts the other way round."""
 
     __slots__ = ("value",)
 
-    def __init__(self, value: bytes | float) -> None:
-        self.value: Any = value
+    def __init__(self, value: bytes) -> None:
+        self.value = value
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Downward) and bool(self.value == other.value)
@@ -94,7 +94,9 @@ class _BySortValue(_Run):
         if place < 0:
             return True, 0
         value = self._sort.values[place]
-        return False, _Downward(value) if self._descending else value
+        if not self._descending:
+            return False, value
+        return False, -value if self._sort.numeric else _Downward(value)
 
 
 class _ByNumber(_Run):
