@@ -4,7 +4,7 @@ Knows how documents become postings and columns and how they are read back; does
 (``generations``) nor what is asked of them (``evaluation``).
 
 A segment's folder holds ``postings/`` (Whoosh's), ``columns.bin`` and ``columns.json``. Its columns are those of
-``texts``, ``values``, ``sorting`` and ``figures``, and of each document: ``is_scan``, ``beamtime``, ``dataset``,
+``texts``, ``values``, ``sorting`` and ``numbers``, and of each document: ``is_scan``, ``beamtime``, ``dataset``,
 ``digest``, ``rank`` (order of the keys), ``hash`` and ``hashed`` (keys' hashes in order, and their documents); strings
 ``key`` and ``row``.
 """
@@ -23,7 +23,7 @@ from catalog_builder.facets import FACETS, SORTS
 from catalog_builder.records import Json
 from catalog_builder.search.columns import Columns, ColumnWriter, Ints, Mask, Numbered, renumbered
 from catalog_builder.search.documents import FACETS_OF_DATASETS, MARKS, Document
-from catalog_builder.search.figures import FigureColumns, FigureWriter
+from catalog_builder.search.numbers import NumberColumns, NumberWriter
 from catalog_builder.search.postings import Postings, write_postings
 from catalog_builder.search.sorting import SortValues, SortWriter
 from catalog_builder.search.texts import Texts, TextWriter
@@ -73,7 +73,7 @@ class SegmentWriter:
         self._texts = TextWriter()
         self._facets = {name: ValueWriter() for name in FACET_COLUMNS}
         self._sorts = {name: SortWriter() for name in SORTED_FIELDS}
-        self._figures = FigureWriter()
+        self._numbers = NumberWriter()
 
     def add(self, document: Document) -> None:
         """Add a document; one with the same key added before no longer counts."""
@@ -87,7 +87,7 @@ class SegmentWriter:
             values.add(document.facets.get(name, ()))
         for name, order in self._sorts.items():
             order.add(document.sorts.get(name))
-        self._figures.add(number, document.numbers, document.units)
+        self._numbers.add(number, document.numbers, document.units)
 
     def _begin(self, key: str, row: bytes, fingerprint: int) -> int:
         number = self.count
@@ -116,7 +116,7 @@ class SegmentWriter:
             values.absorb(segment.values(name), kept)
         for name, order in self._sorts.items():
             order.absorb(segment.sort_values(name), kept)
-        self._figures.absorb(segment.figures, alive, places)
+        self._numbers.absorb(segment.figures, alive, places)
 
     def write(self, folder: Path) -> None:
         """Write the segment into a folder that does not exist yet."""
@@ -129,7 +129,7 @@ class SegmentWriter:
         writer.meaning["facets"] = facets
         for name, order in self._sorts.items():
             order.write(writer, name, rank)
-        writer.meaning["numbers"] = self._figures.write(writer)
+        writer.meaning["numbers"] = self._numbers.write(writer)
         write_postings(folder / "postings", self._texts.write(writer))
         writer.meaning["sizes"] = {
             str(path.relative_to(folder)): path.stat().st_size for path in sorted((folder / "postings").iterdir())
@@ -183,7 +183,7 @@ class Segment:
         self.postings = Postings(folder / "postings")
         self.count: int = columns.meaning["count"]
         self.texts = Texts(columns)
-        self.figures = FigureColumns(columns)
+        self.figures = NumberColumns(columns)
         self.rows = columns.strings("row")
         self._keys = columns.strings("key")
         self.rank: Ints = columns.array("rank")

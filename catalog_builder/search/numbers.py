@@ -19,7 +19,7 @@ from catalog_builder.search.columns import Columns, ColumnWriter, Ints, Mask
 Figures = NDArray[np.float64]
 
 
-class FigureWriter:
+class NumberWriter:
     """Collects the numbers of documents."""
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class FigureWriter:
             stretch = of_name[unit] = (array("i"), array("d"))
         return stretch
 
-    def absorb(self, figures: "FigureColumns", alive: Mask, places: Ints) -> None:
+    def absorb(self, figures: "NumberColumns", alive: Mask, places: Ints) -> None:
         """Add the numbers of another segment's documents that are alive, under the numbers they get here."""
         for name in figures.names:
             for unit, documents, values in figures.stretches(name):
@@ -69,7 +69,7 @@ class FigureWriter:
         return meaning
 
 
-class FigureColumns:
+class NumberColumns:
     """The numbers of a segment, opened for reading."""
 
     def __init__(self, columns: Columns) -> None:
