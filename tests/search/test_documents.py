@@ -99,7 +99,7 @@ def test_a_dataset_gives_one_document_and_one_for_each_scan_with_every_facet() -
     assert documents[0].facets["flag"] == ("measurement", "alignment")
     assert documents[2].facets["flag"] == ("alignment",)
     for document in documents:
-        assert set(document.facets) == {facet.name for facet in FACETS} | {"dataset.on_disk"}
+        assert set(document.facets) == {facet.name for facet in FACETS} | {"dataset.on_disk", "has"}
         assert document.facets["pi"] == ("Müller",)
         assert document.facets["positioner"] == ("om",)
         assert document.facets["proposal"] == ("20230412",)
