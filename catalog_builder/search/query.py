@@ -53,7 +53,9 @@ from catalog_builder.search.tree import (
 from catalog_builder.search.units import UNITS
 
 __all__ = [
+    "DEEPEST_QUERY",
     "LONGEST_QUERY",
+    "MOST_TERMS",
     "And",
     "Between",
     "Dialect",
