@@ -77,16 +77,20 @@ def compared(value: Typed) -> tuple[str, Typed]:
     return sign, value.after(len(sign))
 
 
-def _ends(rest: Typed) -> tuple[Typed, Typed] | None:
+def _ends(sign: str, rest: Typed) -> tuple[Typed, Typed] | None:
     """Part a range at its dots; None where it is none."""
     low, dots, _ = rest.text.partition("..")
+    if dots and sign:
+        raise QueryMistake(
+            f"{sign} stands before a range", position=rest.at - len(sign), remedy="write from..to, or the sign alone"
+        )
     return (Typed(low.strip(), rest.at), rest.after(len(low) + 2)) if dots else None
 
 
 def number_between(measure: Measure, value: Typed) -> Between:
     """Read ``>1.5``, ``<=3keV``, ``11..41`` or ``15``, which means all that is 15 when rounded as it is typed."""
     sign, rest = compared(value)
-    ends = None if sign else _ends(rest)
+    ends = _ends(sign, rest)
     if ends is not None:
         return _range(measure, *ends)
     amount = _amount(measure, rest)
@@ -134,6 +138,10 @@ def _amount(measure: Measure, typed: Typed) -> _Amount:
     if found is None:
         what = f"{typed.shown} is not a number" if typed.text else "a number is missing here"
         raise QueryMistake(what, position=typed.at, remedy=f"write {_example(measure)}")
+    if found[2].startswith(","):
+        raise QueryMistake(
+            f"{typed.shown} is not a number", position=typed.at + found.start(2), remedy="write decimals with a point"
+        )
     number = found[1]
     mantissa, _, exponent = number.lower().partition("e")
     digits = len(mantissa.partition(".")[2])
@@ -179,7 +187,7 @@ def days_between(field: str, value: Typed, zone: tzinfo) -> Between:
     Each means all of it: ``>2023-10`` is from November on, ``2023-10-06T14`` the hour until three.
     """
     sign, rest = compared(value)
-    ends = None if sign else _ends(rest)
+    ends = _ends(sign, rest)
     if ends is not None:
         spans = [_days(end, zone) for end in ends if end.text]
         low = min((first for first, _ in spans), default=-math.inf) if ends[0].text else -math.inf

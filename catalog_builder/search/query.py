@@ -302,7 +302,7 @@ class _Parser:
         return base(field) in (*NUMBERS, *self.quantities) or field.partition(".")[0] in PREFIXES
 
     def _measure(self, name: str, start: int) -> Measure:
-        """Give the number a name stands for: ``quantity.humidity`` is ``humidity``."""
+        """Give the number a name stands for: ``quantity.humidity`` and ``humidity.mean`` are ``humidity``."""
         field = number_name(name)
         prefix, _, rest = field.partition(".")
         if (meant := meant_prefix(field)) is not None:
@@ -312,6 +312,8 @@ class _Parser:
         if prefix == "channel" and field.rpartition(".")[2] not in EXTREMES:
             self._wrong(f"{_shown(name)!r} is many numbers", start, f"write {_shown(field)}.max, .min or .mean")
         field = rest if prefix == "quantity" else field
+        if field.endswith(".mean") and field.removesuffix(".mean") in (*NUMBERS, *self.quantities):
+            field = field.removesuffix(".mean")
         return Measure(field, _shown(name), kinds_of(field))
 
     def _of_level(self, number: Between) -> Node:

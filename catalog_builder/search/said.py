@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from catalog_builder.facets import FACETS
 from catalog_builder.search.documents import FACETS_OF_DATASETS, HAS, MARKS
+from catalog_builder.search.fields import kinds_of
 from catalog_builder.search.tree import And, Between, Everything, Node, Not, OfDataset, Or, Present, Value, Words
 
 _OF_DATASETS = {column: facet for facet, column in FACETS_OF_DATASETS.items()}
@@ -30,7 +31,8 @@ def said(node: Node, zone: tzinfo = UTC) -> str:
         case Not(part):
             return _negated(_bracketed(part, (And, Or), zone))
         case OfDataset(part):
-            return f"the dataset’s {said(part, zone)}"
+            text = said(part, zone)
+            return f"the dataset {text}" if text.startswith("has ") else f"the dataset’s {text}"
         case Words():
             return _words(node)
         case Value():
@@ -75,6 +77,8 @@ def _value(node: Value) -> str:
 
 
 def _number(node: Between) -> str:
+    if kinds_of(node.field) == () and node.high - node.low == 1 and node.low % 1 == 0.5:
+        return f"{node.field} {node.low + 0.5:.0f}"  # a count, typed as one number
     unit = f" {node.unit}" if node.unit else ""
     low, high = (f"{end:.12g}" for end in (node.low, node.high))
     return _span(node, node.field, low, high, unit)

@@ -148,6 +148,7 @@ def test_a_quantity_of_the_site_is_asked_for_by_its_bare_name_or_as_a_quantity()
     assert parsed("humidity:>3%", "scan", dialect) == Between("humidity", low=3, without_low=True, unit="%")
     assert parsed("quantity.humidity:>3%") == parsed("humidity:>3%")
     assert parsed("quantity.energy:>3keV") == parsed("energy:>3keV")
+    assert parsed("energy.mean:>3keV") == parsed("energy:>3keV")
     assert parsed("energy.max:<20keV") == Between("energy.max", high=20, without_high=True, unit="keV")
     assert parsed("channel.roi1.max:>1e4") == Between("channel.roi1.max", low=1e4, without_low=True)
 
@@ -236,6 +237,9 @@ def test_what_holds_no_letter_or_digit_asks_for_nothing() -> None:
         ("chi:>2degs", 6, "did you mean 'deg'?"),
         ("z:1mm..2s", 2, "mm and s do not measure the same"),
         ("energy:>", 8, "a number is missing here; write energy:>15keV"),
+        ("energy:15,5keV", 9, "write decimals with a point"),
+        ("size:>=2GB..3GB", 5, ">= stands before a range"),
+        ("date:>2023..2024", 5, "> stands before a range"),
         ("energy:1..x", 10, "'x' is not a number"),
         ("date:2023-10..soon", 14, "'soon' is not a date"),
         ("date:9999-12-31", 5, "is not a date"),
