@@ -56,11 +56,13 @@ MARKS: Mapping[str, str] = {
 }
 """What ``has:`` asks for besides facets and numbers; a document's are in its facet column ``has``."""
 
+_FROM_IMAGES = frozenset(("frame", "projection", "spectra"))
+
 HAS = "has"
 """The facet column that holds a document's MARKS; no facet that is shown."""
 
-_DESCRIBING = ("sample_description", "chemical_formula", "sample_comment")
-"""Parameters, as Sardana's macros at DESY write them, whose words tell of a scan."""
+_DESCRIBING = ("sample_description", "chemical_formula", "user_comment")
+"""Parameters whose words tell of a scan, as Sardana's macros at DESY and writers of NeXus files name them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,7 +331,7 @@ def _marks(scan: CuratedScan) -> list[str]:
         "preview": bool(kinds),
         "curve": "curve" in kinds,
         "map": "map" in kinds,
-        "image": any(file.detector for file in facts.files),
+        "image": any(file.detector for file in facts.files) or not kinds.isdisjoint(_FROM_IMAGES),
         "peak": facts.peak is not None,
         "title": bool(scan.title),
         "comment": bool(facts.comments),

@@ -41,6 +41,7 @@ _WITH_PREFIXES = (
     ("power", "W", "n µ m _ k M"),
     ("force", "N", "n µ m _ k"),
     ("magnetic field", "T", "µ m _"),
+    ("resistance", "Ohm", "m _ k M G"),
 )
 _SCALES = {"bar": 1e5}
 
@@ -71,7 +72,9 @@ _SINGLE: Mapping[str, tuple[str, float]] = {
     "cm^2": ("area", 1e-4),
     "m^2": ("area", 1.0),
     "%": ("share", 1e-2),
+    "dB": ("level", 1.0),
     "counts": ("counts", 1.0),
+    "pixels": ("pixels", 1.0),
     "cps": ("count rate", 1.0),
     "kcps": ("count rate", 1e3),
     "mm/s": ("speed", 1e-3),
@@ -95,6 +98,7 @@ _ALIASES: Mapping[str, tuple[str, ...]] = {
     "°C": ("C", "degC", "celsius"),
     "%": ("percent",),
     "counts": ("count", "cts"),
+    "pixels": ("pixel", "px"),
     "cps": ("counts/s", "cts/s"),
     "1/Å": ("1/A",),
     "eV": ("electronvolt",),
@@ -195,7 +199,7 @@ def _plain(spelling: str) -> str:
     ``Å⁻¹``, ``Å^-1`` and ``1/Å`` are one.
     """
     text = unicodedata.normalize("NFKC", "".join(spelling.split()).translate(_SIGNS)).translate(_SIGNS)
-    text = text.replace("**", "^")
+    text = text.replace("**", "^").replace("\N{GREEK CAPITAL LETTER OMEGA}", "Ohm")
     if inverse := _INVERSE.fullmatch(text):
         text = f"1/{inverse[1]}"
     if square := _SQUARE.fullmatch(text):

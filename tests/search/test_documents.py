@@ -364,6 +364,11 @@ def test_a_scan_is_marked_with_what_it_has() -> None:
     assert scans[1].facets["has"] == whole.facets["has"] == tuple(MARKS)
 
 
+def test_images_that_a_preview_was_made_of_count_although_they_lie_in_the_scans_own_file() -> None:
+    inside = measured(previews=(Preview(name="preview", kind="frame", caption="frame 3"),))
+    assert documents_of(BEAMTIME, dataset(inside))[1].facets["has"] == ("preview", "image", "title")
+
+
 def test_year_and_month_are_those_of_the_beamlines_calendar() -> None:
     late = measured(started=datetime(2023, 12, 31, 23, 30, tzinfo=UTC))
     never = measured("gk_00002", started=None)

@@ -40,6 +40,8 @@ from catalog_builder.search.units import UNITS, by_kind, converted, meanings, sp
         ("Minutes", "min"),
         ("mn/m", "mN/m"),
         ("%", "%"),
+        ("k\N{OHM SIGN}", "kOhm"),
+        ("pixel", "pixels"),
     ],
 )
 def test_a_unit_is_known_by_what_people_and_files_call_it(spelling: str, unit: str) -> None:
