@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
+from zoneinfo import ZoneInfo
 
 from catalog_builder.names import page_address
 from catalog_builder.records import Beamtime, CuratedDataset, CuratedScan
@@ -66,7 +67,7 @@ def _of_dataset(
     base: str,
     digests: dict[str, str],
 ) -> Iterator[Planned]:
-    documents = DatasetDocuments(beamtime, dataset)
+    documents = DatasetDocuments(beamtime, dataset, ZoneInfo(renderer.settings.timezone))
     facts = dataset.facts
     shared = (base, facts.key, facts.title, facts.on_disk, documents.own_keywords)
     own = [_digest(stamps[scan.facts.key], _beside_facts(scan)) for scan in dataset.scans]

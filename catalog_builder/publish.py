@@ -26,7 +26,7 @@ from catalog_builder.recordstore import BEAMTIMES, RecordStore, record_bytes
 from catalog_builder.remarks import Remarks
 from catalog_builder.search import Indexer
 
-VERSION = 3
+VERSION = 4
 """Raised whenever the same records would give other datasets or index entries."""
 
 STEP_SECONDS = 1.0

@@ -13,11 +13,15 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 
 from catalog_builder.config import Settings
 from catalog_builder.errors import CatalogError
-from catalog_builder.facets import FACETS, SORTS
+from catalog_builder.facets import FACETS, NUMBERS, SORTS
 from catalog_builder.names import page_address
 from catalog_builder.records import Beamtime, Dataset, Scan
 from catalog_builder.render import figures
 from catalog_builder.resources import shipped
+from catalog_builder.search.documents import MARKS
+from catalog_builder.search.figures import number_name
+from catalog_builder.search.query import DEEPEST_QUERY, LONGEST_QUERY, MOST_TERMS
+from catalog_builder.search.units import by_kind
 
 NAMED_FLAGS = ("measurement", "alignment", "calibration")
 """Flags that have a colour and a shape of their own in the stylesheet; others take theirs by position."""
@@ -45,6 +49,13 @@ def environment(settings: Settings) -> Environment:
         asset=Assets(shipped("assets")).address,
         facets=FACETS,
         sorts=SORTS,
+        numbers=NUMBERS,
+        marks=MARKS,
+        unit_kinds=by_kind(),
+        number_name=number_name,
+        longest_query=LONGEST_QUERY,
+        most_terms=MOST_TERMS,
+        deepest_query=DEEPEST_QUERY,
         on_disk_words=figures.ON_DISK,
         page_address=page_address,
         flag_class=partial(flag_class, settings.flags),

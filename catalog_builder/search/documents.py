@@ -3,15 +3,15 @@
 Knows how a record becomes a document; does not know how documents are kept or found.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 
 from catalog_builder.facets import Level
 from catalog_builder.names import page_address, proposal_forms, readable
 from catalog_builder.records import Beamtime, CuratedDataset, CuratedScan, Json, Quantity, Scan
-from catalog_builder.search.text import folded, natural
+from catalog_builder.search.figures import dataset_numbers, dataset_units, date_of, scan_numbers, scan_units, year_of
+from catalog_builder.search.text import natural
 
 WEIGHTS: Mapping[str, float] = {
     "name": 4.0,
@@ -27,6 +27,7 @@ WEIGHTS: Mapping[str, float] = {
     "detector": 1.0,
     "command": 1.0,
     "flag": 0.5,
+    "comment": 0.5,
 }
 """The fields whose words are found, and what a word found there counts; below 8 each."""
 
@@ -43,10 +44,25 @@ FACETS_OF_DATASETS: Mapping[str, str] = {"on_disk": "dataset.on_disk"}
 """Where datasets are asked for: facets of which a dataset has a value none of its scans has (``part``), and where a
 scan carries its own and that one."""
 
-MARKS = "has"
-"""The column of what a document has besides words and numbers, as ``has:preview`` asks for it; it is never counted."""
+MARKS: Mapping[str, str] = {
+    "preview": "a preview picture",
+    "curve": "a curve among its previews",
+    "map": "a map among its previews",
+    "image": "images or spectra of a detector",
+    "peak": "a peak that was found and measured",
+    "title": "a title of its own",
+    "comment": "a comment",
+    "problem": "a problem that was met when it was read",
+}
+"""What ``has:`` asks for besides facets and numbers; a document's are in its facet column ``has``."""
 
-_UNASKABLE = re.compile(r"[^\w.\-]+")
+_FROM_IMAGES = frozenset(("frame", "projection", "spectra"))
+
+HAS = "has"
+"""The facet column that holds a document's MARKS; no facet that is shown."""
+
+_DESCRIBING = ("sample_description", "chemical_formula", "user_comment")
+"""Parameters whose words tell of a scan, as Sardana's macros at DESY and writers of NeXus files name them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,23 +77,21 @@ class Document:
     texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By field, one of WEIGHTS; a phrase is found within one text."""
     facets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """By facet name, or by one of FACETS_OF_DATASETS; each value once."""
+    """By facet name, or by one of FACETS_OF_DATASETS, or HAS; each value once."""
     sorts: Mapping[str, str | float] = field(default_factory=dict)
     """By a field of SORTS, ``date`` as seconds since 1970; a missing one sorts last both ways."""
     numbers: Mapping[str, float] = field(default_factory=dict)
-    """What can be compared: ``positioner.chi``, ``energy``, ``points``, ``date`` (s since 1970); by ``number_name``."""
+    """What can be compared and sorted by, named by ``figures.number_name``: ``positioner.chi``, ``channel.roi1.max``,
+    ``energy``, ``energy.min``, ``points``, ``date`` (s since 1970).
+
+    Queries compare a scan's own numbers, and of its dataset ``scans`` and ``size`` alone (``OfDataset``). All others
+    of a dataset are only for sorting: sums (``points``), spans (``duration``) and averages (``energy``) that none of
+    its scans need have.
+    """
     units: Mapping[str, str] = field(default_factory=dict)
     """Of numbers, by the same names, where known: one of ``units.UNITS``."""
     fields: Mapping[str, Json] = field(default_factory=dict)
     """What a hit's row shows."""
-
-
-def number_name(name: str) -> str:
-    """Give the name a number is asked for by: folded, and what cannot stand before a colon as ``_``.
-
-    ``Two Theta`` is ``two_theta``.
-    """
-    return _UNASKABLE.sub("_", folded(name))
 
 
 class DatasetDocuments:
@@ -87,8 +101,10 @@ class DatasetDocuments:
     it, and with it its dataset, satisfies a query.
     """
 
-    def __init__(self, beamtime: Beamtime, dataset: CuratedDataset) -> None:
+    def __init__(self, beamtime: Beamtime, dataset: CuratedDataset, zone: tzinfo = UTC) -> None:
+        """Take the beamline's zone for the years and months of what was measured."""
         self._beamtime = beamtime
+        self._zone = zone
         self._dataset = dataset
         of_scans = {word for scan in dataset.scans for word in scan.keywords}
         self.own_keywords = tuple(word for word in dataset.facts.keywords if word not in of_scans)
@@ -96,16 +112,16 @@ class DatasetDocuments:
 
     def of_dataset(self) -> Document:
         """Give the dataset's own document."""
-        return _of_dataset(self._beamtime, self._dataset, self._shared)
+        return _of_dataset(self._beamtime, self._dataset, self._shared, self._zone)
 
     def of_scan(self, scan: CuratedScan) -> Document:
         """Give the document of a scan in the dataset."""
-        return _of_scan(self._beamtime, self._dataset, scan, self.own_keywords, self._shared)
+        return _of_scan(self._beamtime, self._dataset, scan, self.own_keywords, self._shared, self._zone)
 
 
-def documents_of(beamtime: Beamtime, dataset: CuratedDataset) -> list[Document]:
+def documents_of(beamtime: Beamtime, dataset: CuratedDataset, zone: tzinfo = UTC) -> list[Document]:
     """Give the documents of a dataset and of each scan in it."""
-    made = DatasetDocuments(beamtime, dataset)
+    made = DatasetDocuments(beamtime, dataset, zone)
     return [made.of_dataset(), *(made.of_scan(scan) for scan in dataset.scans)]
 
 
@@ -128,7 +144,9 @@ def _addressed(beamtime: Beamtime, name: str) -> tuple[str, ...]:
     return tuple(f"{beamtime.id}/{form}" for form in _texts(readable(name), name if "=" in name else None))
 
 
-def _of_dataset(beamtime: Beamtime, dataset: CuratedDataset, shared: Mapping[str, tuple[str, ...]]) -> Document:
+def _of_dataset(
+    beamtime: Beamtime, dataset: CuratedDataset, shared: Mapping[str, tuple[str, ...]], zone: tzinfo
+) -> Document:
     facts = dataset.facts
     texts = {
         **shared,
@@ -139,16 +157,29 @@ def _of_dataset(beamtime: Beamtime, dataset: CuratedDataset, shared: Mapping[str
         "detector": facts.detectors,
         "command": facts.macros,
         "flag": facts.flags,
+        "comment": _texts(*(text for scan in dataset.scans for text in _comments(scan.facts))),
     }
+    states = sorted({scan.facts.state for scan in dataset.scans})
     return Document(
         key=facts.key,
         level="dataset",
         beamtime=beamtime.id,
         dataset=facts.key,
         texts=texts,
-        facets=_dataset_facets(beamtime, dataset),
-        sorts=_sorts(beamtime, facts.started, readable(facts.slug), facts.sample),
-        numbers=_times(beamtime, facts.started) | {"scans": float(len(facts.scans)), "size": float(facts.size)},
+        facets=_dataset_facets(beamtime, dataset, zone),
+        sorts=_sorts(
+            beamtime,
+            facts.started,
+            name=readable(facts.slug),
+            title=facts.title,
+            sample=facts.sample,
+            macro=next(iter(facts.macros), None),
+            flag=next(iter(facts.flags), None),
+            state=next(iter(states), None),
+            on_disk=facts.on_disk,
+        ),
+        numbers=dataset_numbers(beamtime, dataset, zone),
+        units=dataset_units(dataset),
         fields=_dataset_row(beamtime, dataset),
     )
 
@@ -176,6 +207,7 @@ def _of_scan(
     scan: CuratedScan,
     dataset_keywords: tuple[str, ...],
     shared: Mapping[str, tuple[str, ...]],
+    zone: tzinfo,
 ) -> Document:
     facts = scan.facts
     keywords = _texts(*scan.keywords, *dataset_keywords)
@@ -190,6 +222,7 @@ def _of_scan(
         "command": _texts(facts.command.text),
         "positioner": _scanned(facts),
         "flag": (scan.flag,),
+        "comment": _comments(facts),
     }
     return Document(
         key=facts.key,
@@ -197,9 +230,20 @@ def _of_scan(
         beamtime=beamtime.id,
         dataset=dataset.facts.key,
         texts=texts,
-        facets=_scan_facets(beamtime, dataset, scan, keywords),
-        sorts=_sorts(beamtime, facts.started, name, scan.sample),
-        numbers=_numbers(beamtime, scan),
+        facets=_scan_facets(beamtime, dataset, scan, keywords, zone),
+        sorts=_sorts(
+            beamtime,
+            facts.started,
+            name=name,
+            title=scan.title or name,
+            sample=scan.sample,
+            macro=facts.command.macro,
+            flag=scan.flag,
+            state=facts.state,
+            on_disk=scan.on_disk,
+        ),
+        numbers=scan_numbers(beamtime, scan, zone),
+        units=scan_units(scan),
         fields=_scan_row(beamtime, scan, keywords),
     )
 
@@ -225,9 +269,19 @@ def _texts(*values: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(value for value in values if value))
 
 
-def _dataset_facets(beamtime: Beamtime, dataset: CuratedDataset) -> dict[str, tuple[str, ...]]:
+def _comments(facts: Scan) -> tuple[str, ...]:
+    """Give what people wrote to a scan, and who measured it."""
+    described = (facts.parameters.get(name) for name in _DESCRIBING)
+    return _texts(*facts.comments, *(text for text in described if isinstance(text, str)), facts.user)
+
+
+def _dataset_facets(beamtime: Beamtime, dataset: CuratedDataset, zone: tzinfo) -> dict[str, tuple[str, ...]]:
     facts = dataset.facts
+    started = [scan.facts.started for scan in dataset.scans] or [facts.started]
+    marks = {mark for scan in dataset.scans for mark in _marks(scan)}
     return _facets_of_beamtime(beamtime) | {
+        "year": _texts(*(_year(beamtime, time, zone) for time in started)),
+        "month": _texts(*(_month(time, zone) for time in started)),
         "flag": _texts(*facts.flags),
         "keyword": _texts(*facts.keywords),
         "sample": _texts(*(facts.samples or (facts.sample,))),
@@ -237,14 +291,17 @@ def _dataset_facets(beamtime: Beamtime, dataset: CuratedDataset) -> dict[str, tu
         "on_disk": (facts.on_disk,),
         "dataset.on_disk": (facts.on_disk,),
         "state": _texts(*(scan.facts.state for scan in dataset.scans)),
+        HAS: tuple(mark for mark in MARKS if mark in marks),
     }
 
 
 def _scan_facets(
-    beamtime: Beamtime, dataset: CuratedDataset, scan: CuratedScan, keywords: tuple[str, ...]
+    beamtime: Beamtime, dataset: CuratedDataset, scan: CuratedScan, keywords: tuple[str, ...], zone: tzinfo
 ) -> dict[str, tuple[str, ...]]:
     facts = scan.facts
     return _facets_of_beamtime(beamtime) | {
+        "year": _texts(_year(beamtime, facts.started, zone)),
+        "month": _texts(_month(facts.started, zone)),
         "flag": (scan.flag,),
         "keyword": keywords,
         "sample": _texts(scan.sample),
@@ -254,6 +311,7 @@ def _scan_facets(
         "on_disk": (scan.on_disk,),
         "dataset.on_disk": _texts(scan.on_disk, dataset.facts.on_disk),
         "state": (facts.state,),
+        HAS: tuple(_marks(scan)),
     }
 
 
@@ -262,8 +320,24 @@ def _facets_of_beamtime(beamtime: Beamtime) -> dict[str, tuple[str, ...]]:
         "beamtime": (beamtime.id,),
         "proposal": _texts(beamtime.proposal_id),
         "pi": _texts(beamtime.pi),
-        "year": () if beamtime.year is None else (str(beamtime.year),),
     }
+
+
+def _marks(scan: CuratedScan) -> list[str]:
+    """Give the MARKS of a scan, in their order."""
+    facts = scan.facts
+    kinds = {preview.kind for preview in facts.previews}
+    holds = {
+        "preview": bool(kinds),
+        "curve": "curve" in kinds,
+        "map": "map" in kinds,
+        "image": any(file.detector for file in facts.files) or not kinds.isdisjoint(_FROM_IMAGES),
+        "peak": facts.peak is not None,
+        "title": bool(scan.title),
+        "comment": bool(facts.comments),
+        "problem": bool(facts.problems),
+    }
+    return [mark for mark in MARKS if holds[mark]]
 
 
 def _scanned(facts: Scan) -> tuple[str, ...]:
@@ -271,35 +345,22 @@ def _scanned(facts: Scan) -> tuple[str, ...]:
     return _texts(*(each.positioner for each in facts.command.ranges)) or _texts(*facts.axes)
 
 
-def _sorts(beamtime: Beamtime, started: datetime | None, name: str, sample: str | None) -> dict[str, str | float]:
-    keys: dict[str, str | float] = {"name": natural(name), "beamtime": natural(beamtime.id)}
-    if sample:
-        keys["sample"] = natural(sample)
-    if beamtime.proposal_id:
-        keys["proposal"] = natural(beamtime.proposal_id)
-    return keys | _date(started)
+def _sorts(beamtime: Beamtime, started: datetime | None, **texts: str | None) -> dict[str, str | float]:
+    """Give what is sorted by: texts in natural order, ``date``; what there is none of is left out."""
+    known = {**texts, "beamtime": beamtime.id, "proposal": beamtime.proposal_id, "pi": beamtime.pi}
+    return {name: natural(text) for name, text in known.items() if text} | date_of(started)
 
 
-def _date(started: datetime | None) -> dict[str, float]:
-    return {} if started is None else {"date": started.timestamp()}
+def _year(beamtime: Beamtime, started: datetime | None, zone: tzinfo) -> str | None:
+    year = year_of(beamtime, started, zone)
+    return None if year is None else f"{year:04d}"
 
 
-def _times(beamtime: Beamtime, started: datetime | None) -> dict[str, float]:
-    return _date(started) | ({} if beamtime.year is None else {"year": float(beamtime.year)})
-
-
-def _numbers(beamtime: Beamtime, scan: CuratedScan) -> dict[str, float]:
-    facts = scan.facts
-    numbers = {number_name(f"positioner.{name}"): value for name, value in facts.positioners.items()}
-    numbers |= {number_name(quantity.name): quantity.average for quantity in scan.quantities}
-    numbers |= _times(beamtime, facts.started)
-    numbers["points"] = float(facts.points)
-    numbers["size"] = float(sum(file.size for file in facts.files))
-    if facts.number is not None:
-        numbers["number"] = float(facts.number)
-    if facts.command.exposure is not None:
-        numbers["exposure"] = facts.command.exposure
-    return numbers
+def _month(started: datetime | None, zone: tzinfo) -> str | None:
+    if started is None:
+        return None
+    there = started.astimezone(zone)
+    return f"{there.year:04d}-{there.month:02d}"
 
 
 def _energy(quantities: Iterable[Quantity]) -> float | None:

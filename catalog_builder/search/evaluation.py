@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from catalog_builder.search.columns import Ints, Mask
 from catalog_builder.search.documents import NAMES, WEIGHTS
 from catalog_builder.search.postings import TEXT_FIELDS
-from catalog_builder.search.query import Between, Words
 from catalog_builder.search.segments import Segment
 from catalog_builder.search.texts import Texts
-from catalog_builder.search.units import factor
+from catalog_builder.search.tree import Between, Words
+from catalog_builder.search.units import converted
 
 HALVES = 2
 """Scores are counted in halves, so that weights are whole numbers."""
@@ -132,16 +132,23 @@ class Evaluator:
     def _compared(self, leaf: Between, name: str) -> tuple[Ints, Ints]:
         """Give the documents that have a number, and those where it lies between the ends; both ascending."""
         having, found = [np.empty(0, np.int32)], [np.empty(0, np.int32)]
-        for unit, documents, figures in self._segment.figures.stretches(name):
+        for unit, documents, figures in self._segment.numbers.stretches(name):
             having.append(documents)
-            size = 1.0 if leaf.unit is None else factor(leaf.unit, unit)
-            if size is not None:
-                found.append(documents[_inside(figures, leaf, size)])
+            ends = _ends(leaf, unit)
+            if ends is not None:
+                found.append(documents[_inside(figures, leaf, *ends)])
         return np.sort(np.concatenate(having)), np.sort(np.concatenate(found))
 
 
-def _inside(figures: NDArray[np.float64], leaf: Between, size: float) -> Mask:
-    low, high = leaf.low * size, leaf.high * size
+def _ends(leaf: Between, unit: str) -> tuple[float, float] | None:
+    """Give both ends in the unit of what is recorded; None where that measures something else, or has none."""
+    if leaf.unit is None:
+        return leaf.low, leaf.high
+    low, high = converted(leaf.low, leaf.unit, unit), converted(leaf.high, leaf.unit, unit)
+    return None if low is None or high is None else (low, high)
+
+
+def _inside(figures: NDArray[np.float64], leaf: Between, low: float, high: float) -> Mask:
     above = figures > low if leaf.without_low else figures >= low
     below = figures < high if leaf.without_high else figures <= high
     return np.logical_and(above, below)

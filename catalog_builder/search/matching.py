@@ -13,7 +13,7 @@ from catalog_builder.facets import Level, SearchRequest
 from catalog_builder.search.collection import Collection
 from catalog_builder.search.columns import Mask
 from catalog_builder.search.documents import FACETS_OF_DATASETS
-from catalog_builder.search.query import And, Between, Everything, Node, Not, OfDataset, Or, Present, Value, Words
+from catalog_builder.search.tree import And, Between, Everything, Node, Not, OfDataset, Or, Present, Value, Words
 
 Cancel = Callable[[], bool]
 """Tells whether whoever asked does not want to know any more."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from catalog_builder.facets import Hit
 from catalog_builder.search.collection import View
 from catalog_builder.search.columns import Ints
-from catalog_builder.search.documents import number_name
+from catalog_builder.search.figures import number_name
 from catalog_builder.search.matching import Matched
 from catalog_builder.search.segments import SORTED_FIELDS
 
@@ -105,7 +105,7 @@ class _ByNumber(_Run):
     def __init__(self, view: View, hits: NDArray[np.intp], name: str, most: int, *, descending: bool) -> None:
         segment = view.held.segment
         figures = np.full(segment.count, np.nan)
-        for _, documents, values in segment.figures.stretches(name):
+        for _, documents, values in segment.numbers.stretches(name):
             figures[documents] = -values if descending else values
         self._figures = figures
         mine = figures[hits]
@@ -164,7 +164,7 @@ def _runs(matched: Matched, sort: str, most: int) -> list[_Run]:
         elif name in SORTED_FIELDS:
             runs.append(_BySortValue(view, mine, name, most, descending=descending))
         else:
-            runs.append(_ByNumber(view, mine, number_name(name), most, descending=descending))
+            runs.append(_ByNumber(view, mine, number_name(name.removeprefix("quantity.")), most, descending=descending))
     return runs
 
 

@@ -1,33 +1,55 @@
 """The language of queries: from what somebody typed to a bounded tree, or to a message that points at the place.
 
 Knows words, phrases, fields, comparisons and brackets; does not know documents. Whether a query is refused
-depends on its text alone.
+depends on its text and the beamline's dialect alone.
 
-    gk sto20          both words, each whole or as the beginning of a word
+    gk sto20          both words, each whole or as the beginning of a word; of names from anywhere within
     "gk sto20"        these words next to each other
     a OR b, NOT a, -a, (a OR b) c
     sample:sto        the word in one field; sto* as the beginning of any word there
     sample:"STO 20"   a facet's value letter for letter, the same as choosing it
-    energy:>15, points:11..41, positioner.chi:<=45
-    date:2023-10, date:>2023-10-06, date:2023-10..2024-01
+    energy:>15keV, points:11..41, positioner.chi:<=45, channel.roi1.max:>1e4
+    date:2023-10, date:>2023-10-06, date:2023-10..2024-01, date:2023-10-06T14
+    has:image, has:keyword, has:positioner.chi
 """
 
-import math
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, tzinfo
 from typing import NoReturn
 
-from catalog_builder.errors import CatalogError, did_you_mean
-from catalog_builder.facets import FACETS, Level
-from catalog_builder.search.documents import (
-    FACETS_OF_DATASETS,
-    TEXTS_OF_DATASETS,
-    WEIGHTS,
-    number_name,
+from catalog_builder.errors import did_you_mean
+from catalog_builder.facets import NUMBERS, Level
+from catalog_builder.search.bounds import Measure, Typed, days_between, is_comparison, is_open, number_between
+from catalog_builder.search.documents import FACETS_OF_DATASETS, HAS, MARKS, NAMES, TEXTS_OF_DATASETS, WEIGHTS
+from catalog_builder.search.fields import (
+    ALIASES,
+    EXACT_FIELDS,
+    EXTREMES,
+    FACET_FIELDS,
+    PREFIXES,
+    base,
+    kinds_of,
+    known_fields,
+    known_presences,
+    meant_prefix,
 )
+from catalog_builder.search.figures import number_name
 from catalog_builder.search.text import atoms, folded
+from catalog_builder.search.tree import (
+    And,
+    Between,
+    Everything,
+    Node,
+    Not,
+    OfDataset,
+    Or,
+    Present,
+    QueryMistake,
+    Value,
+    Words,
+)
+from catalog_builder.search.units import UNITS
 
 LONGEST_QUERY = 2000
 DEEPEST_QUERY = 20
@@ -36,108 +58,14 @@ MOST_TERMS = 100
 SHORTEST_BEGINNING = 2
 """Characters from which a plain word matches as the beginning of a longer one; with a star, one will do."""
 
-_FACETS = frozenset(facet.name for facet in FACETS)
-_EXACT = _FACETS - WEIGHTS.keys()
-_ALIASES = {"scan": "name"}
-_NAMED_NUMBERS = frozenset(("points", "size", "number", "exposure", "scans", "energy", "temperature", "pressure"))
+SHORTEST_WITHIN = 3
+"""Letters and digits from which a plain word matches within names."""
+
 _FIELD = re.compile(r"([A-Za-z_][\w.\-]*):")
-_BARE_COMPARISON = re.compile(r"([A-Za-z_][\w.]*)([<>]=?)([-+.\d].*)")
-_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,2})?")
-_DATE = re.compile(r"(\d{4})(?:-(\d{1,2}))?(?:-(\d{1,2}))?")
+_BARE_COMPARISON = re.compile(r"([A-Za-z_][\w.]*)([<>]=?[-+.\d].*)")
+_UNIT_APART = re.compile(r"[ \t]+([^\s()\"]+)")
 _CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), " ")
-
-
-class QueryMistake(CatalogError):  # noqa: N818 - the word people will read about
-    """A query that cannot be understood; ``position`` counts its characters from 0."""
-
-    def __init__(
-        self, what: str, *, where: object = None, remedy: str | None = None, position: int | None = None
-    ) -> None:
-        self.position = position
-        if where is None and position is not None:
-            where = f"query, character {position + 1}"
-        super().__init__(what, where=where, remedy=remedy)
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """Atoms that must stand next to each other in one of the fields, or in any field where there are none."""
-
-    atoms: tuple[str, ...]
-    fields: tuple[str, ...] = ()
-    beginning: bool = False
-    """True where the last atom may be the beginning of a longer one."""
-    within: bool = False
-    """True where in names (``NAMES``) the first atom may also be the end of a longer one, and a single atom stand
-    anywhere in one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """A facet's value, folded; with ``beginning`` what it begins with, with ``verbatim`` the value as it is spelt."""
-
-    facet: str
-    value: str
-    beginning: bool = False
-    verbatim: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Between:
-    """A number from ``low`` to ``high``; an end is left out where its flag says so."""
-
-    field: str
-    low: float = -math.inf
-    high: float = math.inf
-    without_low: bool = False
-    without_high: bool = False
-    unit: str | None = None
-    """Unit of both ends, one of ``units.UNITS``: what is recorded in another is converted, what is recorded without
-    any is not found. None compares with the figure as it is recorded."""
-
-
-@dataclass(frozen=True, slots=True)
-class Present:
-    """Any value of a facet."""
-
-    facet: str
-
-
-@dataclass(frozen=True, slots=True)
-class OfDataset:
-    """What is in a dataset that has the number; a dataset's own numbers are not written into each of its scans."""
-
-    part: Between
-
-
-@dataclass(frozen=True, slots=True)
-class Everything:
-    """What an empty query finds."""
-
-
-@dataclass(frozen=True, slots=True)
-class And:
-    """All of the parts."""
-
-    parts: tuple["Node", ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Or:
-    """Any of the parts."""
-
-    parts: tuple["Node", ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Not:
-    """What the part does not find."""
-
-    part: "Node"
-
-
-Leaf = Words | Value | Present | Between
-Node = Leaf | OfDataset | Everything | And | Or | Not
+_LONGEST_SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +87,7 @@ def parsed(query: str, level: Level = "scan", dialect: Dialect = Dialect()) -> N
         raise QueryMistake(
             f"the query has {len(query):,} characters, at most {LONGEST_QUERY:,} are read", position=LONGEST_QUERY
         )
-    return _Parser(query, level).tree()
+    return _Parser(query, level, dialect).tree()
 
 
 def _all_of(parts: list[Node]) -> Node:
@@ -175,10 +103,12 @@ def _any_of(parts: list[Node]) -> Node:
 class _Parser:
     """Recursive descent over the text: OR binds loosest, then AND (or nothing), then NOT."""
 
-    def __init__(self, typed: str, level: Level) -> None:
+    def __init__(self, typed: str, level: Level, dialect: Dialect) -> None:
         self.typed = typed
         self.text = typed.translate(_CONTROLS)
         self.of_datasets = level == "dataset"
+        self.dialect = dialect
+        self.quantities = tuple(map(number_name, dialect.quantities))
         self.at = 0
         self.terms = 0
         self.opened: list[int] = []
@@ -281,7 +211,8 @@ class _Parser:
         word = self._word()
         compared = _BARE_COMPARISON.fullmatch(word)
         if compared is not None:
-            return self._number(compared[1], compared[2] + compared[3], start)
+            value = Typed(compared[2], start + len(compared[1]))
+            return self._measured(compared[1], self._with_unit_apart(compared[1], value), start)
         return self._plain(word, (), start)
 
     def _quoted(self) -> str:
@@ -304,32 +235,96 @@ class _Parser:
         return self.text[start : self.at]
 
     def _of_field(self, name: str, start: int) -> Node:
-        field = _ALIASES.get(folded(name), folded(name))
+        """Read what stands behind a colon; the field decides what it may be."""
         at = self.at
         if self._at_end() or self.text[at : at + 1].isspace():
-            self._wrong(f"{name}: has no value", at, f"write it without a blank: {name}:value")
+            self._wrong(f"{_shown(name)}: has no value", at, f"write it without a blank: {_shown(name)}:value")
         if self.text[at] == "(":
-            self._wrong("brackets cannot follow a field", at, f"write {name}:a OR {name}:b")
-        quoted = self.text[at] == '"'
-        value = self._quoted() if quoted else self._word()
-        if field in _FACETS and quoted:
-            verbatim = self.typed[at + 1 : self.at - 1]
-            return Value(self._facet(field), verbatim, verbatim=True) if value.strip() else Everything()
+            self._wrong("brackets cannot follow a field", at, f"write {_shown(name)}:a OR {_shown(name)}:b")
+        if self.text[at] == '"':
+            return self._of_phrase(name, self._quoted(), at + 1, start)
+        value = Typed(self._word(), at)
+        field = ALIASES.get(folded(name), folded(name))
         if field in WEIGHTS:
-            fields = self._text_fields(name, field)
-            return _words(value, fields, beginning=False) if quoted else self._plain(value, fields, at)
-        if field in _EXACT and not (field == "year" and (_compared(value)[0] or ".." in value)):
-            return self._exact(field, value, at)
-        if field == "date":
-            return _date(value, at)
-        if field in _NAMED_NUMBERS or _is_comparison(value):
-            return self._number(name, value, at)
-        known = (*WEIGHTS, *_EXACT, *_ALIASES, *_NAMED_NUMBERS, "date")
+            return self._plain(value.text, self._text_fields(name, field), at)
+        if field in EXACT_FIELDS and not (field in ("year", "month") and is_open(value.text)):
+            return self._exact(field, value.text, at)
+        return self._measured(name, self._with_unit_apart(name, value), start)
+
+    def _of_phrase(self, name: str, phrase: str, at: int, start: int) -> Node:
+        field = ALIASES.get(folded(name), folded(name))
+        if field in FACET_FIELDS:
+            verbatim = self.typed[at : at + len(phrase)]
+            return Value(self._facet(field), verbatim, verbatim=True) if phrase.strip() else Everything()
+        if field in WEIGHTS:
+            return _words(phrase, self._text_fields(name, field), beginning=False)
+        return self._measured(name, Typed(phrase, at).after(0), start)
+
+    def _measured(self, name: str, value: Typed, start: int) -> Node:
+        """Read what is compared: a date, a number, or that there is one at all."""
+        field = folded(name)
+        if field == "has":
+            return self._presence(value)
+        if field in ("date", "month"):
+            return days_between("date", value, self.dialect.zone)
+        if field == "year" or self._is_number(field) or is_comparison(value.text):
+            return self._of_level(number_between(self._measure(name, start), value))
         self._wrong(
-            f"no field {name!r} to look for words in",
+            f"no field {_shown(name)!r} to look for words in",
             start,
-            did_you_mean(name, known) or "words with a colon go in quotation marks",
+            did_you_mean(name[:_LONGEST_SHOWN], known_fields(self.quantities))
+            or "words with a colon go in quotation marks",
         )
+
+    def _is_number(self, field: str) -> bool:
+        """Tell whether a name can only be a number's."""
+        return base(field) in (*NUMBERS, *self.quantities) or field.partition(".")[0] in PREFIXES
+
+    def _measure(self, name: str, start: int) -> Measure:
+        """Give the number a name stands for: ``quantity.humidity`` and ``humidity.mean`` are ``humidity``."""
+        field = number_name(name)
+        prefix, _, rest = field.partition(".")
+        if (meant := meant_prefix(field)) is not None:
+            self._wrong(f"no field {_shown(name)!r}", start, f"did you mean {_shown(meant)!r}?")
+        if prefix in PREFIXES and not rest:
+            self._wrong(f"{_shown(name)}: names no {prefix}", start, f"write {prefix}.name")
+        if prefix == "channel" and field.rpartition(".")[2] not in EXTREMES:
+            self._wrong(f"{_shown(name)!r} is many numbers", start, f"write {_shown(field)}.max, .min or .mean")
+        field = rest if prefix == "quantity" else field
+        if field.endswith(".mean") and field.removesuffix(".mean") in (*NUMBERS, *self.quantities):
+            field = field.removesuffix(".mean")
+        return Measure(field, _shown(name), kinds_of(field))
+
+    def _of_level(self, number: Between) -> Node:
+        own = number.field == "scans" or (number.field == "size" and self.of_datasets)
+        return OfDataset(number) if own else number
+
+    def _with_unit_apart(self, name: str, value: Typed) -> Typed:
+        """Take the unit of a number along that a blank parts from it: ``energy:>15 keV``.
+
+        Only where the field is one whose unit is known, so that no word is mistaken for one.
+        """
+        apart = _UNIT_APART.match(self.text, self.at)
+        kinds = kinds_of(folded(name)) or ()
+        if apart is None or UNITS.get(apart[1], ("",))[0] not in kinds or not value.text[-1:].isdigit():
+            return value
+        self.at = apart.end()
+        return Typed(self.text[value.at : self.at], value.at)
+
+    def _presence(self, value: Typed) -> Node:
+        """Read what ``has:`` asks for: a mark, any value of a facet, a number whatever it is."""
+        name = folded(value.text)
+        if name in MARKS:
+            return Value(HAS, name)
+        if name in FACET_FIELDS:
+            return Present(self._facet(name))
+        if name == "date":
+            return Between("date")
+        if self._is_number(name) or meant_prefix(name) is not None:
+            return self._of_level(Between(self._measure(value.text, value.at).field))
+        known = known_presences(self.quantities)
+        remedy = did_you_mean(name[:_LONGEST_SHOWN], known) or f"write has:positioner.{_shown(name)} for a positioner"
+        self._wrong(f"nothing is known as {_shown(value.text)!r} to have", value.at, remedy)
 
     def _text_fields(self, name: str, field: str) -> tuple[str, ...]:
         """Give where a field's words stand; ``scan:`` never means the dataset's name."""
@@ -341,11 +336,6 @@ class _Parser:
 
     def _facet(self, field: str) -> str:
         return FACETS_OF_DATASETS.get(field, field) if self.of_datasets else field
-
-    def _number(self, name: str, value: str, at: int) -> Node:
-        number = _number(number_name(name), value, at)
-        own = number.field == "scans" or (number.field == "size" and self.of_datasets)
-        return OfDataset(number) if own else number
 
     def _plain(self, word: str, fields: tuple[str, ...], at: int) -> Node:
         bare = word.rstrip("*")
@@ -360,8 +350,8 @@ class _Parser:
 
     def _check_stars(self, bare: str, *, star: bool, at: int) -> None:
         if "*" in bare:
-            place = at + bare.index("*")
-            self._wrong("a star can only stand at the end of a word", place, "begin*, not *middle*")
+            remedy = "the middle of a name is found without one" if bare.startswith("*") else "write begin*"
+            self._wrong("a star can only stand at the end of a word", at + bare.index("*"), remedy)
         if star and not atoms(bare):
             self._wrong("no letters or digits stand before the star", at)
 
@@ -372,95 +362,11 @@ def _words(text: str, fields: tuple[str, ...], *, beginning: bool, star: bool = 
     if not found:
         return Everything()
     open_ended = beginning and text[-1:].isalnum() and (star or len("".join(found)) >= SHORTEST_BEGINNING)
-    return Words(found, fields, open_ended)
+    counted = sum(letter.isalnum() for atom in found for letter in atom)
+    within = open_ended and not star and text[:1].isalnum() and counted >= SHORTEST_WITHIN
+    return Words(found, fields, open_ended, within and (not fields or not NAMES.isdisjoint(fields)))
 
 
-def _is_comparison(value: str) -> bool:
-    return value[:1] in ("<", ">", "=") or _NUMBER.fullmatch(value) is not None or ".." in value
-
-
-def _compared(value: str) -> tuple[str, str]:
-    sign = next((s for s in (">=", "<=", ">", "<", "=") if value.startswith(s)), "")
-    return sign, value.removeprefix(sign)
-
-
-def _number(field: str, value: str, at: int) -> Between:
-    """Read ``>1.5``, ``<=3``, ``11..41`` or ``15``, which means all that is 15 when rounded as it is typed."""
-
-    def span(text: str) -> tuple[float, float]:
-        return _rounded(text, at)
-
-    sign, bare = _compared(value)
-    if not sign and ".." in bare:
-        low, _, high = bare.partition("..")
-        return Between(field, _one_number(low, at) if low else -math.inf, _one_number(high, at) if high else math.inf)
-    if sign in ("", "="):
-        low_end, high_end = span(bare)
-        return Between(field, low_end, high_end)
-    limit = _one_number(bare, at)
-    return _beyond(field, sign, limit, limit)
-
-
-def _beyond(field: str, sign: str, first: float, last: float) -> Between:
-    """Compare with what runs from first to last: after it, from its start, before it, up to its end."""
-    ends: dict[str, Callable[[], Between]] = {
-        ">": lambda: Between(field, low=last, without_low=True),
-        ">=": lambda: Between(field, low=first),
-        "<": lambda: Between(field, high=first, without_high=True),
-        "<=": lambda: Between(field, high=last),
-    }
-    return ends[sign]()
-
-
-def _one_number(text: str, at: int) -> float:
-    if _NUMBER.fullmatch(text) is None:
-        raise QueryMistake(
-            f"{text!r} is not a number", position=at, remedy="units are not understood; write energy:>15"
-        )
-    return float(text)
-
-
-def _rounded(text: str, at: int) -> tuple[float, float]:
-    value = _one_number(text, at)
-    mantissa, _, exponent = text.lower().partition("e")
-    digits = len(mantissa.partition(".")[2])
-    half = 0.5 * 10.0 ** (int(exponent or 0) - digits)
-    return value - half, value + half
-
-
-def _date(value: str, at: int) -> Between:
-    """Read ``2023``, ``2023-10``, ``2023-10-06``, with a comparison or as a range; days are those of UTC."""
-    sign, bare = _compared(value)
-    if not sign and ".." in bare:
-        low, _, high = bare.partition("..")
-        start = _days(low, at)[0] if low else -math.inf
-        if not high:
-            return Between("date", low=start)
-        return Between("date", low=start, high=_days(high, at)[1], without_high=True)
-    first, after = _days(bare, at)
-    if sign in ("", "="):
-        return Between("date", low=first, high=after, without_high=True)
-    if sign == ">":
-        return Between("date", low=after)
-    if sign == "<=":
-        return Between("date", high=after, without_high=True)
-    return _beyond("date", sign, first, first)
-
-
-def _days(text: str, at: int) -> tuple[float, float]:
-    """Give the first second of a year, month or day, and the first one after it."""
-    match = _DATE.fullmatch(text)
-    try:
-        if match is None:
-            raise ValueError(text)
-        year, month, day = int(match[1]), int(match[2] or 1), int(match[3] or 1)
-        first = datetime(year, month, day, tzinfo=UTC)
-        if match[3]:
-            after = first + timedelta(days=1)
-        elif match[2]:
-            after = datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC)
-        else:
-            after = datetime(year + 1, 1, 1, tzinfo=UTC)
-    except (ValueError, OverflowError) as exc:
-        raise QueryMistake(f"{text!r} is not a date", position=at, remedy="write date:2023-10 or 2023-10-06") from exc
-    return first.timestamp(), after.timestamp()
+def _shown(text: str) -> str:
+    """Cut what was typed to what a message can hold."""
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"

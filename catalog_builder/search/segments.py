@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from catalog_builder.facets import FACETS, SORTS
 from catalog_builder.records import Json
 from catalog_builder.search.columns import Columns, ColumnWriter, Ints, Mask, Numbered, renumbered
-from catalog_builder.search.documents import FACETS_OF_DATASETS, MARKS, Document
+from catalog_builder.search.documents import FACETS_OF_DATASETS, HAS, Document
 from catalog_builder.search.numbers import NumberColumns, NumberWriter
 from catalog_builder.search.postings import Postings, write_postings
 from catalog_builder.search.sorting import SortValues, SortWriter
@@ -30,7 +30,7 @@ from catalog_builder.search.texts import Texts, TextWriter
 from catalog_builder.search.values import Values, ValueWriter
 
 FACET_NAMES: tuple[str, ...] = tuple(facet.name for facet in FACETS)
-FACET_COLUMNS: tuple[str, ...] = (*FACET_NAMES, *FACETS_OF_DATASETS.values(), MARKS)
+FACET_COLUMNS: tuple[str, ...] = (*FACET_NAMES, *FACETS_OF_DATASETS.values(), HAS)
 SORTED_FIELDS: tuple[str, ...] = tuple(name for name in SORTS if name != "relevance")
 
 
@@ -116,7 +116,7 @@ class SegmentWriter:
             values.absorb(segment.values(name), kept)
         for name, order in self._sorts.items():
             order.absorb(segment.sort_values(name), kept)
-        self._numbers.absorb(segment.figures, alive, places)
+        self._numbers.absorb(segment.numbers, alive, places)
 
     def write(self, folder: Path) -> None:
         """Write the segment into a folder that does not exist yet."""
@@ -183,7 +183,7 @@ class Segment:
         self.postings = Postings(folder / "postings")
         self.count: int = columns.meaning["count"]
         self.texts = Texts(columns)
-        self.figures = NumberColumns(columns)
+        self.numbers = NumberColumns(columns)
         self.rows = columns.strings("row")
         self._keys = columns.strings("key")
         self.rank: Ints = columns.array("rank")

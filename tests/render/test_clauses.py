@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from catalog_builder.errors import CatalogError
 from catalog_builder.render.clauses import Clauses, asked, clauses_of
-from catalog_builder.search.query import And, Everything, Node, QueryMistake, parsed
+from catalog_builder.search.query import parsed
+from catalog_builder.search.tree import And, Everything, Node, QueryMistake
 
 WORDS = [
     "film",

@@ -1,12 +1,16 @@
 """The pages the server answers with."""
 
+import html
 import re
 from dataclasses import replace
 
-from catalog_builder.facets import FACETS, SearchRequest
+from catalog_builder.facets import NUMBERS, SORTS, SearchRequest
 from catalog_builder.records import Json
 from catalog_builder.render import BeamtimeCard, CartLine, Renderer
-from catalog_builder.search.documents import WEIGHTS
+from catalog_builder.search.documents import MARKS
+from catalog_builder.search.fields import PREFIXES, known_fields
+from catalog_builder.search.query import parsed
+from catalog_builder.search.units import UNITS
 
 from .conftest import bare_beamtime, full_beamtime, hit, result, settings, text_of
 
@@ -173,10 +177,35 @@ def test_what_a_filter_leaves_out_is_said_with_the_way_to_it(renderer: Renderer)
     assert "not listed" not in text_of(renderer.search_page(SearchRequest(), result(hit(), sample={"a": 1}), None))
 
 
-def test_help_names_every_field_the_search_knows(renderer: Renderer) -> None:
+def test_help_names_every_field_number_and_mark_the_search_knows(renderer: Renderer) -> None:
     page = renderer.help_page("searching") or ""
-    for field in {*WEIGHTS, *(facet.name for facet in FACETS)}:
-        assert f"{field}:" in page
+    expected = [f"{field}:" for field in known_fields()]
+    expected += [f"has:{mark}" for mark in MARKS]
+    expected += [f"<code>{prefix}." for prefix in PREFIXES if prefix != "quantity"]
+    expected += [f"<code>{sort}</code>" for sort in (*SORTS, *NUMBERS)]
+    assert [word for word in expected if word not in page] == []
+
+
+def test_help_names_every_unit_with_what_it_measures(renderer: Renderer) -> None:
+    page = renderer.help_page("searching") or ""
+    rows = {cells[0]: cells[1] for cells in re.findall(r"<tr>\s*<td>([\w ]+)</td>\s*<td>(.*?)</td>", page)}
+    for unit, (kind, _) in UNITS.items():
+        assert f"<code>{unit}</code>" in rows[kind]
+
+
+def test_help_names_the_quantities_of_the_site() -> None:
+    page = Renderer(settings(quantities={"Rel humidity": {"from": ("h1",)}})).help_page("searching") or ""
+    assert "<code>quantity.rel_humidity:</code>" in page
+    assert "quantity.energy" not in page
+
+
+def test_every_query_on_the_help_page_is_understood(renderer: Renderer) -> None:
+    page = renderer.help_page("searching") or ""
+    typed = [html.unescape(code) for code in re.findall(r"<code>([^<]+)</code>", page.partition('<h2 id="order')[0])]
+    queries = [query for query in typed if not query.endswith(":") and query not in ("AND", "OR", "NOT", "-")]
+    assert len(queries) > 60
+    for query in queries:
+        parsed(query)
 
 
 def test_help_names_the_flags_of_the_site() -> None:

@@ -30,6 +30,45 @@ def test_case_umlauts_and_accents_make_no_difference() -> None:
     assert folded("Größe in Ångström, CAFÉ") == "grosse in angstrom, cafe"
 
 
+@pytest.mark.parametrize(
+    ("text", "found_by"),
+    [
+        ("gk_sto20_00173", ["gk_sto20_00173", "sto20", "00173", "173", "gk_sto20_0", "STO2"]),
+        ("SrTiO3", ["SrTiO3", "srtio", "SRTIO3", "SrTiO₃"]),
+        ("SrTiO₃", ["SrTiO3", "srtio"]),
+        ("STO(111)", ["STO(111)", "sto", "111", "STO(11"]),
+        ("p100k", ["P100K", "p100"]),
+        ("om -0.5", ["-0.5", "0.5", "−0.5"]),
+        ("I-20230412", ["I-20230412", "i-2023", "20230412"]),
+        ("Größe", ["größe", "GRÖSSE", "grosse", "groesse", "Grö"]),
+        ("Größe", ["größe", "groesse"]),
+        ("Ångström", ["Ångström", "angstrom", "aangstroem"]),
+        ("naïve", ["naive", "NAÏ"]),
+        ("θ/2θ", ["θ", "2θ", "Θ", "ϑ", "theta", "2theta", "θ/2θ", "the"]),
+        ("th_2theta", ["2θ"]),
+        ("Cu Kα", ["kα", "kalpha", "Cu K"]),
+        ("20 µm", ["μm", "um", "20 µm"]),
+        ("20um", ["20µm"]),
+        ("Bjørn Łukasz", ["bjorn", "BJØRN", "bjoern", "lukasz"]),
+        ("eiger4m/eiger4m_master.h5", ["eiger4m_master", "master.h5", "h5"]),
+    ],
+)
+def test_a_text_is_found_whole_by_part_and_by_how_it_begins_however_it_is_spelt(text: str, found_by: list[str]) -> None:
+    there = list(indexed_atoms(text))
+
+    def begins_at(place: int, wanted: list[str]) -> bool:
+        return there[place : place + len(wanted) - 1] == wanted[:-1] and any(
+            atom.startswith(wanted[-1]) for atom in there[place + len(wanted) - 1 : place + len(wanted)]
+        )
+
+    missed = [q for q in found_by if not any(begins_at(place, atoms(q)) for place in range(len(there)))]
+    assert missed == []
+
+
+def test_letters_and_digits_are_not_parted() -> None:
+    assert atoms("SrTiO3 p100k sto20") == ["srtio3", "p100k", "sto20"]
+
+
 def test_a_number_is_found_without_its_zeros_or_its_sign_too_but_not_as_a_neighbour() -> None:
     assert list(indexed_atoms("gk_00173")) == ["gk", "00173", GAP, "173"]
     assert list(indexed_atoms("om -0.5")) == ["om", "-0.5", GAP, "0.5"]

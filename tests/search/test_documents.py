@@ -1,23 +1,30 @@
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from catalog_builder.facets import FACETS, SearchRequest
+from catalog_builder.facets import FACETS, NUMBERS, SORTS, SearchRequest
 from catalog_builder.records import (
     Beamtime,
+    Channel,
     Command,
     CuratedDataset,
     CuratedScan,
+    DataFile,
     Dataset,
+    Peak,
     Preview,
+    Problem,
     Quantity,
     Range,
     Scan,
     ScanState,
 )
 from catalog_builder.search import Indexer, Searcher, documents_of
+from catalog_builder.search.documents import MARKS, WEIGHTS
+from catalog_builder.search.units import UNITS
 
 STARTED = datetime(2023, 10, 6, 12, tzinfo=UTC)
 
@@ -99,7 +106,7 @@ def test_a_dataset_gives_one_document_and_one_for_each_scan_with_every_facet() -
     assert documents[0].facets["flag"] == ("measurement", "alignment")
     assert documents[2].facets["flag"] == ("alignment",)
     for document in documents:
-        assert set(document.facets) == {facet.name for facet in FACETS} | {"dataset.on_disk"}
+        assert set(document.facets) == {facet.name for facet in FACETS} | {"dataset.on_disk", "has"}
         assert document.facets["pi"] == ("Müller",)
         assert document.facets["positioner"] == ("om",)
         assert document.facets["proposal"] == ("20230412",)
@@ -272,3 +279,152 @@ def test_a_dataset_without_scans_speaks_for_itself(tmp_path: Path) -> None:
     Indexer(tmp_path).apply(documents_of(BEAMTIME, dataset()))
 
     assert keys(tmp_path, "good film", "dataset") == ["dataset:11017404/gk_sto20"]
+
+
+def measured(name: str = "gk_00001", **facts: object) -> CuratedScan:
+    one = scan(name)
+    return replace(one, facts=replace(one.facts, **facts))  # type: ignore[arg-type]
+
+
+def test_a_scan_has_the_extremes_of_its_channels_and_quantities_and_how_long_it_took() -> None:
+    roi = Channel(name="Roi 1", finite=3, minimum=1.0, maximum=90.0, mean=20.0)
+    empty = Channel(name="dead")
+    one = measured(channels=(roi, empty), ended=STARTED + timedelta(seconds=90))
+
+    numbers = documents_of(BEAMTIME, dataset(one))[1].numbers
+
+    assert {name: value for name, value in numbers.items() if name.startswith(("channel", "energy", "duration"))} == {
+        "channel.roi_1.min": 1.0,
+        "channel.roi_1.max": 90.0,
+        "channel.roi_1.mean": 20.0,
+        "energy": 18000,
+        "energy.min": 1,
+        "energy.max": 2,
+        "duration": 90.0,
+    }
+
+
+def test_a_scan_that_ended_before_it_began_has_no_duration() -> None:
+    one = measured(ended=STARTED - timedelta(seconds=1))
+    assert "duration" not in documents_of(BEAMTIME, dataset(one))[1].numbers
+
+
+def test_numbers_have_the_units_that_are_known_in_one_spelling() -> None:
+    one = measured(
+        units={"chi": "degrees", "samZ": "NX_LENGTH", "roi1": "counts"},
+        channels=(
+            Channel(name="roi1", maximum=1.0),
+            Channel(name="temp", unit="C", mean=20.0),
+        ),
+    )
+    one = replace(
+        one,
+        quantities=(
+            *one.quantities,
+            Quantity(name="humidity", unit="percent", average=1, minimum=1, maximum=1, source="x"),
+            Quantity(name="mood", unit=None, average=1, minimum=1, maximum=1, source="x"),
+        ),
+    )
+
+    whole, single = documents_of(BEAMTIME, dataset(one))
+
+    units = dict(single.units)
+    assert {name: units.pop(name) for name in ("size", "exposure", "duration")} == {
+        "size": "B",
+        "exposure": "s",
+        "duration": "s",
+    }
+    assert units == {
+        "positioner.chi": "deg",
+        **{f"channel.roi1.{end}": "counts" for end in ("min", "max", "mean")},
+        **{f"channel.temp.{end}": "°C" for end in ("min", "max", "mean")},
+        **{f"energy{end}": "eV" for end in ("", ".min", ".max")},
+        **{f"humidity{end}": "%" for end in ("", ".min", ".max")},
+    }
+    assert set(single.units.values()) <= UNITS.keys()
+    assert whole.units["size"] == "B"
+
+
+def test_a_scan_is_marked_with_what_it_has() -> None:
+    bare = measured(previews=())
+    full = measured(
+        previews=(
+            Preview(name="preview", kind="curve", caption="roi1 over om"),
+            Preview(name="preview-2", kind="map", caption="roi1"),
+        ),
+        files=(DataFile(path="raw/gk_00001/eiger4m", suffix=".cbf", detector="eiger4m"),),
+        peak=Peak(height=1, position=1, centre_of_mass=None, fwhm=None, ambiguous=True),
+        comments=("beam lost",),
+        problems=(Problem(where="line 3", what="odd"),),
+    )
+
+    whole, *scans = documents_of(BEAMTIME, dataset(replace(bare, title=None), replace(full, title="A")))
+
+    assert scans[0].facets["has"] == ()
+    assert scans[1].facets["has"] == whole.facets["has"] == tuple(MARKS)
+
+
+def test_images_that_a_preview_was_made_of_count_although_they_lie_in_the_scans_own_file() -> None:
+    inside = measured(previews=(Preview(name="preview", kind="frame", caption="frame 3"),))
+    assert documents_of(BEAMTIME, dataset(inside))[1].facets["has"] == ("preview", "image", "title")
+
+
+def test_year_and_month_are_those_of_the_beamlines_calendar() -> None:
+    late = measured(started=datetime(2023, 12, 31, 23, 30, tzinfo=UTC))
+    never = measured("gk_00002", started=None)
+
+    def told(zone: str) -> list[tuple[tuple[str, ...], tuple[str, ...], float]]:
+        documents = documents_of(BEAMTIME, dataset(late, never), ZoneInfo(zone))
+        return [(each.facets["year"], each.facets["month"], each.numbers["year"]) for each in documents[1:]]
+
+    assert told("UTC") == [(("2023",), ("2023-12",), 2023.0), (("2023",), (), 2023.0)]
+    assert told("Europe/Berlin") == [(("2024",), ("2024-01",), 2024.0), (("2023",), (), 2023.0)]
+    whole = documents_of(BEAMTIME, dataset(late, never), ZoneInfo("Europe/Berlin"))[0]
+    assert whole.facets["year"] == ("2024", "2023")
+    assert whole.facets["month"] == ("2024-01",)
+
+
+def test_every_sort_is_there_for_scans_and_datasets() -> None:
+    one, two = scan("gk_00001", "alignment"), scan("gk_00002")
+    whole, single, _ = documents_of(BEAMTIME, dataset(one, two))
+
+    assert set(whole.sorts) == set(single.sorts) == set(SORTS) - {"relevance"}
+    assert (whole.sorts["flag"], single.sorts["flag"]) == ("alignment", "alignment")
+    assert (whole.sorts["title"], single.sorts["title"]) == ("the good film", "sto(000000000111) at 000000000020 k")
+    assert (whole.sorts["macro"], whole.sorts["state"], whole.sorts["pi"]) == ("dscan", "complete", "muller")
+
+
+def test_a_dataset_sorts_by_sums_and_averages_of_its_scans() -> None:
+    whole = dataset(measured("gk_00001"), measured("gk_00002"))
+    facts = replace(whole.facts, ended=STARTED + timedelta(hours=1), size=500, quantities=scan().quantities)
+    numbers = documents_of(BEAMTIME, replace(whole, facts=facts))[0].numbers
+
+    assert numbers == {
+        "points": 82.0,
+        "scans": 2.0,
+        "size": 500.0,
+        "duration": 3600.0,
+        "energy": 18000,
+        "energy.min": 1,
+        "energy.max": 2,
+        "date": STARTED.timestamp(),
+        "year": 2023.0,
+    }
+    assert {"points", "scans", "size", "duration", "energy"} <= set(NUMBERS)
+
+
+def test_a_scan_is_found_by_its_comments_and_by_what_it_says_of_its_sample(tmp_path: Path) -> None:
+    one = measured(
+        comments=("beam lost at noon",),
+        user="visitor7",
+        parameters={"sample_description": "annealed twice", "chemical_formula": 3, "path": "/secret"},
+    )
+    Indexer(tmp_path).apply(documents_of(BEAMTIME, dataset(one)))
+
+    for q in ('"beam lost"', "comment:noon", "annealed", "visitor7"):
+        assert keys(tmp_path, q) == [one.facts.key]
+    assert keys(tmp_path, "secret") == []
+
+
+def test_a_field_weighs_less_than_a_whole_word_counts() -> None:
+    assert all(0 < weight < 8 and weight * 2 == int(weight * 2) for weight in WEIGHTS.values())
