@@ -10,7 +10,16 @@ one manifest, replaced in one step, that names the segments which count and the 
 
 from catalog_builder.search.documents import DatasetDocuments, Document, documents_of
 from catalog_builder.search.indexer import Indexer
-from catalog_builder.search.query import QueryMistake
-from catalog_builder.search.searcher import Searcher
+from catalog_builder.search.query import Dialect, QueryMistake
+from catalog_builder.search.searcher import Cancelled, Searcher
 
-__all__ = ["DatasetDocuments", "Document", "Indexer", "QueryMistake", "Searcher", "documents_of"]
+__all__ = [
+    "Cancelled",
+    "DatasetDocuments",
+    "Dialect",
+    "Document",
+    "Indexer",
+    "QueryMistake",
+    "Searcher",
+    "documents_of",
+]

@@ -7,8 +7,8 @@ a document the caller may not see enters any number, order or message.
 import functools
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,26 +17,43 @@ from numpy.typing import NDArray
 
 from catalog_builder.errors import CatalogError
 from catalog_builder.facets import (
+    FACETS,
     MOST_PER_PAGE,
     MOST_VALUES,
-    SORTS,
+    NUMBERS,
     FacetCount,
     Hit,
     Level,
     SearchRequest,
     SearchResult,
+    Suggestion,
+    SuggestRequest,
+    is_sort,
 )
 from catalog_builder.search.columns import Ints, Longs, Mask, Numbered
 from catalog_builder.search.documents import FACETS_OF_DATASETS
 from catalog_builder.search.evaluation import Evaluator, asked_of_datasets
 from catalog_builder.search.generations import Damaged, Generation, Part, manifest_path, read_dead, read_generation
-from catalog_builder.search.query import Everything, Node, OfDataset, parsed
-from catalog_builder.search.segments import FACET_COLUMNS, FACET_NAMES, Segment
+from catalog_builder.search.query import Dialect, Everything, Node, OfDataset, parsed
+from catalog_builder.search.segments import FACET_COLUMNS, FACET_NAMES, SORTED_FIELDS, Segment
+from catalog_builder.search.text import folded
+
+_PLAIN = Dialect()
+_IN_ORDER = frozenset(facet.name for facet in FACETS if facet.in_order)
 
 _TRIES = 20
 """Times a generation is read again because it was replaced while it was being opened."""
 
 _Stamp = tuple[int, int, int]
+
+
+class Cancelled(Exception):  # noqa: N818 - nothing went wrong: nobody waits for the answer
+    """A search was given up because it was asked to be."""
+
+
+def never() -> bool:
+    """Tell that nobody gave up."""
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +119,9 @@ class Searcher:
     One object serves many threads.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, dialect: Dialect = _PLAIN) -> None:
         self._folder = folder
+        self._dialect = dialect
         self._lock = threading.Lock()
         self._stamp: _Stamp | None = None
         self._snapshot = _Snapshot((), np.empty(0, np.bool_))
@@ -111,11 +129,14 @@ class Searcher:
         self._values: dict[str, Numbered[str]] = {name: Numbered() for name in FACET_COLUMNS}
         self._datasets: Numbered[str] = Numbered()
 
-    def search(self, request: SearchRequest, allowed: frozenset[str] | None) -> SearchResult:
+    def search(
+        self, request: SearchRequest, allowed: frozenset[str] | None, cancelled: Callable[[], bool] = never
+    ) -> SearchResult:
         """Answer a request from the documents of the allowed beamtimes; None allows all.
 
         Raises QueryMistake where the query cannot be understood, CatalogError where the request is out of bounds or
-        the index cannot be read. An index that does not exist yet has no documents.
+        the index cannot be read, Cancelled once ``cancelled()`` is true. An index that does not exist yet has no
+        documents.
         """
         started = time.perf_counter()
         query, snapshot, found = self._found(request, allowed)
@@ -123,13 +144,51 @@ class Searcher:
         hits = _page(found, query, request, snapshot.datasets) if total else ()
         facets: dict[str, tuple[FacetCount, ...]] = {}
         unlisted: dict[str, int] = {}
-        for name in FACET_NAMES:
+        for name in FACET_NAMES if request.counted is None else request.counted:
+            if cancelled():
+                raise Cancelled
             counts = self._counts(found, snapshot, name, request.level)
-            facets[name], more = _listed(counts, request.chosen.get(name, ()))
+            facets[name], more = _listed(name, counts, request.chosen.get(name, ()))
             if more:
                 unlisted[name] = more
-        took = (time.perf_counter() - started) * 1000
-        return SearchResult(level=request.level, total=total, hits=hits, facets=facets, unlisted=unlisted, took_ms=took)
+        return SearchResult(
+            level=request.level,
+            total=total,
+            hits=hits,
+            facets=facets,
+            unlisted=unlisted,
+            without={} if total else self._without(request, allowed),
+            took_ms=(time.perf_counter() - started) * 1000,
+        )
+
+    def _without(self, request: SearchRequest, allowed: frozenset[str] | None) -> dict[str, int]:
+        less = {name: replace(request, chosen={**request.chosen, name: ()}) for name in request.chosen}
+        if request.q:
+            less["q"] = replace(request, q="")
+        counts = {name: self.count(other, allowed) for name, other in less.items()}
+        return {name: count for name, count in counts.items() if count}
+
+    def rows(self, request: SearchRequest, allowed: frozenset[str] | None) -> Iterator[Hit]:
+        """Give all hits in order, as of now."""
+        query, snapshot, found = self._found(request, allowed)
+        whole = replace(request, page=1, per_page=max(_total(found), 1))
+        yield from _page(found, query, whole, snapshot.datasets)
+
+    def suggest(self, asked: SuggestRequest, allowed: frozenset[str] | None) -> tuple[Suggestion, ...]:
+        """Give values that hold a word beginning with the text, most hits first; names of fields after them."""
+        text = folded(asked.text.strip())
+        _, snapshot, found = self._found(asked.search, allowed)
+        made: list[Suggestion] = []
+        for name in [asked.facet] if asked.facet else FACET_NAMES if text else ():
+            for value, count in self._counts(found, snapshot, name, asked.search.level):
+                plain = folded(value)
+                if text in plain if asked.facet else any(word.startswith(text) for word in plain.split()):
+                    made.append(Suggestion(facet=name, value=value, count=count, query=f'{name}:"{value}"'))
+        made.sort(key=lambda one: (-one.count, one.facet, one.value))
+        if text and not asked.facet:
+            fields = sorted({*FACET_NAMES, *NUMBERS})
+            made += [Suggestion(facet="field", value=f, count=0, query=f"{f}:") for f in fields if f.startswith(text)]
+        return tuple(made[: asked.most])
 
     def count(self, request: SearchRequest, allowed: frozenset[str] | None) -> int:
         """Give the number of hits alone."""
@@ -139,7 +198,7 @@ class Searcher:
         self, request: SearchRequest, allowed: frozenset[str] | None
     ) -> tuple[Node, _Snapshot, list["_Matched"]]:
         _check(request)
-        query = parsed(request.q, request.level)
+        query = parsed(request.q, request.level, self._dialect)
         snapshot = self._current()
         found = [_Matched(view, _visible(view, allowed)) for view in snapshot.views]
         _evaluate(found, query, request, snapshot.datasets)
@@ -274,9 +333,12 @@ def _counted_datasets(found: Iterable[_Matched], name: str, column: str, values:
     return counts + np.bincount(once % max(values, 1), minlength=values)
 
 
-def _listed(counts: list[tuple[str, int]], chosen: Iterable[str]) -> tuple[tuple[FacetCount, ...], int]:
+def _listed(name: str, counts: list[tuple[str, int]], chosen: Iterable[str]) -> tuple[tuple[FacetCount, ...], int]:
     """Give the values an answer lists, those chosen in any case, and how many more there are."""
     everything = dict(counts)
+    if name in _IN_ORDER:
+        whole = dict.fromkeys(chosen, 0) | everything
+        return tuple(FacetCount(value=value, count=whole[value]) for value in sorted(whole)), 0
     listed = dict(counts[:MOST_VALUES])
     listed |= {value: everything.get(value, 0) for value in sorted(set(chosen)) if value not in listed}
     more = len(everything.keys() - listed.keys())
@@ -288,7 +350,7 @@ def _total(found: Iterable[_Matched]) -> int:
 
 
 def _check(request: SearchRequest) -> None:
-    if request.sort.removeprefix("-") not in SORTS:
+    if not is_sort(request.sort):
         raise CatalogError(f"cannot sort by {request.sort!r}", where="sort")
     if not (1 <= request.per_page <= MOST_PER_PAGE and request.page >= 1):
         raise CatalogError(f"a page has 1 to {MOST_PER_PAGE} rows, and the first page is 1", where="page")
@@ -405,6 +467,8 @@ def _by_column(matched: _Matched, name: str, most: int, *, descending: bool) -> 
     """Give a segment's first hits in the order of a column, then of the keys; missing values last."""
     segment = matched.view.shared.segment
     hits = np.flatnonzero(matched.hits)
+    if name not in SORTED_FIELDS:
+        return _by_number(segment, hits, name)
     values = segment.sort_values(name)
     places = segment.sort_places(name)[hits].astype(np.int64)
     ordered = np.where(places < 0, len(values), len(values) - 1 - places if descending else places)
@@ -415,6 +479,12 @@ def _by_column(matched: _Matched, name: str, most: int, *, descending: bool) -> 
         _Candidate(segment, n, segment.key(n), values[column[n]] if column[n] >= 0 else zero, bool(column[n] < 0))
         for n in first.tolist()
     ]
+
+
+def _by_number(segment: Segment, hits: NDArray[np.intp], name: str) -> list[_Candidate]:
+    documents, figures = segment.numbers(name)
+    known = dict(zip(documents.tolist(), figures.tolist(), strict=True))
+    return [_Candidate(segment, n, segment.key(n), known.get(n, 0.0), n not in known) for n in hits.tolist()]
 
 
 def _by_relevance(
