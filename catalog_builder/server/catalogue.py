@@ -178,7 +178,7 @@ class Catalogue:
     # Search
 
     def search(
-        self, caller: Caller, request: SearchRequest, cancelled: Callable[[], bool] | None = None
+        self, caller: Caller, request: SearchRequest, cancelled: Callable[[], bool] = lambda: False
     ) -> SearchResult:
         """Search what the caller may read.
 
