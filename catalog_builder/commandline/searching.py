@@ -31,7 +31,7 @@ def _facet_options(command: _Command) -> _Command:
     """Add an option for each facet, named as in the address."""
     for facet in reversed(FACETS):
         names = dict.fromkeys((f"--{facet.name.replace('_', '-')}", f"--{facet.name}", facet.name))
-        shown = f"{facet.label} to have, letter for letter; repeated: any of them."
+        shown = f"{facet.label}, letter for letter; may be repeated."
         command = click.option(*names, multiple=True, metavar="VALUE", help=shown)(command)
     return command
 
