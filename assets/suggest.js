@@ -121,6 +121,7 @@ async function ask() {
   try {
     const found = await suggestions(parameters, mine.signal);
     if (mine !== asking || mine.signal.aborted || document.activeElement !== box) return;
+    if (active >= 0) return; // somebody is choosing: what they look at stays
     offer(found.filter((one) => one.query !== box.value.slice(word.start, word.caret)));
   } catch {
     if (mine === asking && !mine.signal.aborted) close(); // no answer, no suggestions
@@ -136,7 +137,8 @@ function take(place) {
   const caret = before.length + (more ? 0 : 1);
   box.setSelectionRange(caret, caret);
   close();
-  box.dispatchEvent(new Event("input", { bubbles: true })); // live results; a field's values are offered next
+  if (more) ask(); // a field alone is no question yet: its values are offered next
+  else box.dispatchEvent(new Event("input", { bubbles: true })); // live results
 }
 
 function keys(event) {
@@ -168,6 +170,7 @@ box.addEventListener("keydown", keys);
 box.addEventListener("blur", close);
 box.addEventListener("input", () => {
   clearTimeout(pause);
+  mark(-1);
   pause = setTimeout(ask, PAUSE);
 });
 list.addEventListener("pointerdown", (event) => event.preventDefault()); // the focus stays in the box
