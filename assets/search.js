@@ -157,3 +157,4 @@ window.addEventListener("popstate", () => {
   show(here(), false);
 });
 document.documentElement.classList.add("live");
+if (document.activeElement === box && box.value !== box.defaultValue) type(); // typed before this was loaded

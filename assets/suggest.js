@@ -128,6 +128,12 @@ async function ask() {
   }
 }
 
+function later() {
+  clearTimeout(pause);
+  mark(-1);
+  pause = setTimeout(ask, PAUSE);
+}
+
 function take(place) {
   const { query } = offered[place];
   const before = box.value.slice(0, word.start) + query;
@@ -168,11 +174,8 @@ for (const [name, value] of [["role", "combobox"], ["aria-autocomplete", "list"]
 box.after(list);
 box.addEventListener("keydown", keys);
 box.addEventListener("blur", close);
-box.addEventListener("input", () => {
-  clearTimeout(pause);
-  mark(-1);
-  pause = setTimeout(ask, PAUSE);
-});
+box.addEventListener("input", later);
+if (document.activeElement === box && box.value !== box.defaultValue) later(); // typed before this was loaded
 list.addEventListener("pointerdown", (event) => event.preventDefault()); // the focus stays in the box
 list.addEventListener("click", (event) => {
   const item = event.target.closest("[role=option]");

@@ -13,7 +13,7 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 
 from catalog_builder.config import Settings
 from catalog_builder.errors import CatalogError
-from catalog_builder.facets import FACETS, SORTS
+from catalog_builder.facets import FACETS, NUMBERS, SORTS
 from catalog_builder.names import page_address
 from catalog_builder.records import Beamtime, Dataset, Scan
 from catalog_builder.render import figures
@@ -45,6 +45,7 @@ def environment(settings: Settings) -> Environment:
         asset=Assets(shipped("assets")).address,
         facets=FACETS,
         sorts=SORTS,
+        numbers=NUMBERS,
         on_disk_words=figures.ON_DISK,
         page_address=page_address,
         flag_class=partial(flag_class, settings.flags),

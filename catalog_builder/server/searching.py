@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Literal
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
@@ -73,7 +74,7 @@ async def found(
         result = await unless_gone(request, lambda cancelled: catalogue.search(caller, asked, cancelled))
     except Cancelled:
         return gone()
-    return document(request, result_json(result), apart="took_ms")
+    return await run_in_threadpool(lambda: document(request, result_json(result), apart="took_ms"))
 
 
 def document(request: Request, content: Mapping[str, Json], apart: str | None = None) -> Response:
