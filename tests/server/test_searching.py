@@ -256,3 +256,7 @@ def test_a_table_larger_than_memory_holds_comes_whole(running: Running, monkeypa
     answer = running.client("anna").get("/api/search?format=csv")
     assert len(answer.content) > 2 << 20
     assert [row["key"] for row in rows(answer)] == [hit.key for hit in hits]
+
+
+def test_the_page_counts_its_filters_whatever_a_program_wants_counted(anna: httpx.Client) -> None:
+    assert 'data-facet="year"' in anna.get("/search?facets=none").text
