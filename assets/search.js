@@ -33,12 +33,12 @@ function swap(page, live) {
   const sent = asks().map((one) => one.value);
   const focused = document.activeElement;
   const again = focused && focused !== box && focused.closest("main") ? placeOf(focused) : null;
-  const open = new Set([...document.querySelectorAll("[data-facet] details[open]")].map(facetOf));
+  const open = new Set([...document.querySelectorAll("[data-fold][open]")].map((one) => one.dataset.fold));
   const found = new Map([...document.querySelectorAll("[data-find]")].map((one) => [facetOf(one), one.value]));
   for (const id of ["filters", "results"]) {
     const [old, fresh] = [document.getElementById(id), page.getElementById(id)];
     old.replaceChildren(...fresh.childNodes);
-    for (const details of old.querySelectorAll("[data-facet] details")) details.open = open.has(facetOf(details));
+    for (const details of old.querySelectorAll("[data-fold]")) details.open ||= open.has(details.dataset.fold);
     old.dispatchEvent(new CustomEvent("catalogue:swapped", { bubbles: true }));
   }
   for (const one of document.querySelectorAll("[data-find]")) {
@@ -146,7 +146,7 @@ document.addEventListener("submit", (event) => {
   } else commit(addressOfForm());
 });
 document.addEventListener("click", (event) => {
-  const link = event.target.closest("main a[href^='/search']");
+  const link = event.target.closest("main a[href^='/search']:not([data-file])");
   const plain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
   if (!link || !plain) return;
   event.preventDefault();
@@ -157,3 +157,4 @@ window.addEventListener("popstate", () => {
   show(here(), false);
 });
 document.documentElement.classList.add("live");
+if (document.activeElement === box && box.value !== box.defaultValue) type(); // typed before this was loaded

@@ -7,7 +7,6 @@ import json
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,19 +20,18 @@ from catalog_builder.check import must_be_built, rule_hits, told
 from catalog_builder.commandline import config_option, settings_from
 from catalog_builder.commandline.journal import remark
 from catalog_builder.commandline.keeping import backup, restore
+from catalog_builder.commandline.searching import search
 from catalog_builder.config import Settings
 from catalog_builder.database import Database
 from catalog_builder.demo import house
 from catalog_builder.errors import CatalogError
 from catalog_builder.explain import explained
-from catalog_builder.facets import SearchResult, request_from
 from catalog_builder.files import write_if_changed
 from catalog_builder.places import Places
 from catalog_builder.previews.contact import contact_sheet as draw_contact_sheet
 from catalog_builder.recordstore import RecordStore
 from catalog_builder.report import one_line, reporter
 from catalog_builder.resources import shipped
-from catalog_builder.search import Searcher
 from catalog_builder.server import is_free
 from catalog_builder.server import serve as serve_catalogue
 from catalog_builder.watch import watch as watch_beamtimes
@@ -54,6 +52,8 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:  # who reads has enough, as head: click ends quietly
+            raise
         except (CatalogError, OSError, MemoryError) as exc:
             _logger.debug("could not run", exc_info=exc)
             said = str(exc) if isinstance(exc, CatalogError) else _said(exc)
@@ -228,37 +228,6 @@ def _last_problems(status: Path) -> list[dict[str, str]] | None:
     return problems
 
 
-@main.command()
-@config_option
-@click.argument("query", nargs=-1)
-@click.option("--level", type=click.Choice(["dataset", "scan"]), default="dataset", show_default=True)
-@click.option("--sort", default="-date", show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Print hits and facets as JSON.")
-def search(config_file: Path | None, query: Sequence[str], level: str, sort: str, as_json: bool) -> None:
-    """Search the catalogue on this machine, all of it: a hit a line, its fields separated by tabs."""
-    settings = settings_from(config_file)
-    request = request_from([("q", " ".join(query)), ("level", level), ("sort", sort)])
-    result = Searcher(Places(settings.catalogue).index).search(request, None)
-    if as_json:
-        click.echo(json.dumps(_as_json(result)))
-        return
-    for hit in result.hits:
-        words = (str(hit.fields.get(name) or "") for name in ("date", "title", "sample"))
-        click.echo("\t".join([hit.key, *map(one_line, words)]))
-    shown = f", the first {len(result.hits)} shown" if len(result.hits) < result.total else ""
-    click.echo(f"{result.total} {level}{'' if result.total == 1 else 's'}{shown}", err=True)
-
-
-def _as_json(result: SearchResult) -> dict[str, object]:
-    return {
-        "total": result.total,
-        "level": result.level,
-        "hits": [{"key": hit.key, **hit.fields} for hit in result.hits],
-        "facets": {name: [asdict(count) for count in counts] for name, counts in result.facets.items()},
-        "took_ms": result.took_ms,
-    }
-
-
 @main.group()
 def user() -> None:
     """Add, list and remove local accounts."""
@@ -301,5 +270,5 @@ def remove_user(config_file: Path | None, name: str) -> None:
     click.echo(f"removed {name}")
 
 
-for command in (remark, backup, restore):
+for command in (search, remark, backup, restore):
     main.add_command(command)

@@ -17,6 +17,12 @@ Level = Literal["dataset", "scan"]
 MOST_PER_PAGE = 100
 """Rows a page of results may have."""
 
+LONGEST_TEXT = 200
+"""Characters that suggestions are made for."""
+
+MOST_SUGGESTIONS = 50
+"""Suggestions an answer may have."""
+
 MOST_VALUES = 100
 """Values of a facet an answer lists: the most frequent ones; those chosen are listed in any case."""
 
@@ -79,13 +85,6 @@ NUMBERS: tuple[str, ...] = (
 )
 """Numbers every catalogue may have, to compare and to sort by. Any other has a dot in its name: ``positioner.chi``,
 ``channel.roi1.max``, ``quantity.humidity``."""
-
-_DOTTED = re.compile(r"(positioner|channel|quantity)\.[\w.\-]{1,200}")
-
-
-def is_sortable(name: str) -> bool:
-    """Tell whether results can be sorted by a field or number, whether or not anything has it."""
-    return name in SORTS or name in NUMBERS or _DOTTED.fullmatch(name) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +163,12 @@ class Suggestion:
     """What to write into the box to ask for it: ``sample:"LaB6 film"``, ``positioner:``."""
 
 
-_PARAMETERS = ("q", "level", *(facet.name for facet in FACETS), "sort", "page", "per_page")
+_FACET_NAMES: tuple[str, ...] = tuple(facet.name for facet in FACETS)
+_PARAMETERS = ("q", "level", *_FACET_NAMES, "sort", "page", "per_page", "facets")
+_SUGGESTING = ("text", "facet", "most")
+_NO_FACETS = "none"
+_DOTTED = re.compile(r"[^\W\d][\w-]*(?:\.[\w~+-]+)+")
+_LONGEST_NUMBER = 120
 
 
 def request_from(parameters: Iterable[tuple[str, str]]) -> SearchRequest:
@@ -189,6 +193,39 @@ def request_from(parameters: Iterable[tuple[str, str]]) -> SearchRequest:
         sort=_sort(_single(given, "sort", default.sort)),
         page=_whole("page", _single(given, "page", str(default.page)), None),
         per_page=_whole("per_page", _single(given, "per_page", str(default.per_page)), MOST_PER_PAGE),
+        counted=_counted(given.get("facets", ())),
+    )
+
+
+def is_sort(word: str) -> bool:
+    """Tell whether results can be sorted by this: a field, a number every catalogue may have, or one with a dot."""
+    name = word.removeprefix("-")
+    is_dotted = len(name) <= _LONGEST_NUMBER and _DOTTED.fullmatch(name) is not None
+    return name in SORTS or name in NUMBERS or is_dotted
+
+
+def suggest_request_from(parameters: Iterable[tuple[str, str]]) -> SuggestRequest:
+    """Read what is typed from the parameters of an address: ``text``, ``facet``, ``most``, and those of a search.
+
+    Raises CatalogError as ``request_from`` does, and where the text is too long or the facet is none.
+    """
+    given: dict[str, list[str]] = {}
+    others: list[tuple[str, str]] = []
+    for name, value in parameters:
+        if name in _SUGGESTING:
+            given.setdefault(name, []).append(value)
+        else:
+            others.append((name, value))
+    text = _single(given, "text", "")
+    if len(text) > LONGEST_TEXT:
+        raise CatalogError(f"the text has {len(text):,} characters, at most {LONGEST_TEXT} are read", where="text")
+    facet = _single(given, "facet", "").strip()
+    if facet and facet not in _FACET_NAMES:
+        word = _shown(facet)
+        raise CatalogError(f"no facet {word!r}", where="facet", remedy=did_you_mean(word, _FACET_NAMES))
+    most = _single(given, "most", "").strip() or str(SuggestRequest(text="").most)
+    return SuggestRequest(
+        text=text, facet=facet or None, search=request_from(others), most=_whole("most", most, MOST_SUGGESTIONS)
     )
 
 
@@ -198,6 +235,9 @@ def parameters_of(request: SearchRequest) -> list[tuple[str, str]]:
     pairs = [("q", request.q), ("level", request.level)]
     pairs += [(f.name, value) for f in FACETS for value in sorted(set(request.chosen.get(f.name, ())))]
     pairs += [("sort", request.sort), ("page", str(request.page)), ("per_page", str(request.per_page))]
+    if request.counted is not None:
+        names = [name for name in _FACET_NAMES if name in request.counted]
+        pairs.append(("facets", ",".join(names) or _NO_FACETS))
     left_out = {(name, str(getattr(default, name))) for name in ("q", "level", "sort", "page", "per_page")}
     return [pair for pair in pairs if pair not in left_out]
 
@@ -223,10 +263,27 @@ def _level(word: str) -> Level:
 
 
 def _sort(word: str) -> str:
-    if word.removeprefix("-") not in SORTS:
+    if not is_sort(word):
         word = _shown(word)
-        raise CatalogError(f"cannot sort by {word!r}", where="sort", remedy=did_you_mean(word.removeprefix("-"), SORTS))
+        remedy = did_you_mean(word.removeprefix("-"), (*SORTS, *NUMBERS))
+        remedy = remedy or "sort by a column such as 'date', or by a number such as 'positioner.chi'"
+        raise CatalogError(f"cannot sort by {word!r}", where="sort", remedy=remedy)
     return word
+
+
+def _counted(texts: Iterable[str]) -> tuple[str, ...] | None:
+    """Read which facets to count: names between commas, each text the same; None counts all."""
+    names = {name for text in texts for part in text.split(",") if (name := part.strip())}
+    if not names:
+        return None
+    if names == {_NO_FACETS}:
+        return ()
+    for name in sorted(names):
+        if name not in _FACET_NAMES:
+            word = _shown(name)
+            remedy = f"{_NO_FACETS!r} stands alone" if name == _NO_FACETS else did_you_mean(word, _FACET_NAMES)
+            raise CatalogError(f"no facet {word!r}", where="facets", remedy=remedy)
+    return tuple(name for name in _FACET_NAMES if name in names)
 
 
 def _whole(name: str, text: str, most: int | None) -> int:

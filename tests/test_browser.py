@@ -159,7 +159,7 @@ def test_no_page_is_wider_than_a_small_phone(page: Page, path: str) -> None:
 def test_typing_shows_results_at_once_and_back_undoes_it(page: Page, complaints: list[str]) -> None:
     page.goto("/search")
     expect(page.locator("tbody tr")).to_have_count(2)
-    page.get_by_role("searchbox").first.press_sequentially("FeO")
+    page.get_by_label("Search", exact=True).press_sequentially("FeO")
     expect(page.locator("tbody tr")).to_have_count(1)
     expect(page).to_have_url(re.compile("q=FeO"))
     page.go_back()

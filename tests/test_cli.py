@@ -73,7 +73,7 @@ def test_what_stops_a_command_is_one_line_with_the_way_out(site: Site) -> None:
     could_not_run(site.folder, ["build", "--config", "gone.yaml"], "nowhere: the folder of beamtimes is not there")
     could_not_run(site.folder, ["build", "--executor", "process"], "did you mean 'processes'?")
     could_not_run(site.folder, ["build", "--beamtime", "12"], "there is no beamtime '12'")
-    could_not_run(site.folder, ["search", "sample:(a"], "query, character")
+    could_not_run(site.folder, ["search", "sample:(a"], "  sample:(a", "         ^", "query, character 8")
     could_not_run(site.folder, ["user", "remove", "nobody"], "nobody")
 
 
@@ -125,13 +125,6 @@ def test_the_configuration_is_found_in_the_folder_or_the_environment(built: Site
     environment = {**os.environ, "CATBUILD_CONFIG": str(built.folder / "site_config.yaml")}
     done = subprocess.run([*CATBUILD, "check"], cwd=tmp_path / "elsewhere", env=environment, check=False)
     assert done.returncode == 0
-
-
-def test_search_prints_hits_for_people_and_for_programs(built: Site) -> None:
-    assert "dataset:11/gk" in catbuild(built.folder, "search", "SrTiO3").stdout
-    found = json.loads(catbuild(built.folder, "search", "I-20230412", "--level", "scan", "--json").stdout)
-    assert [hit["key"] for hit in found["hits"]] == ["scan:11/gk_00001"]
-    assert {"value": "measurement", "count": 1} in found["facets"]["flag"]
 
 
 def test_accounts_are_added_listed_and_removed(built: Site) -> None:

@@ -21,7 +21,7 @@ from catalog_builder.facets import (
     SearchResult,
     Suggestion,
     SuggestRequest,
-    is_sortable,
+    is_sort,
 )
 from catalog_builder.search.collection import Collection, Held, Numbering
 from catalog_builder.search.columns import Mask
@@ -162,7 +162,7 @@ class Searcher:
 
 
 def _check(request: SearchRequest) -> None:
-    if not is_sortable(request.sort.removeprefix("-")):
+    if not is_sort(request.sort):
         raise CatalogError(f"cannot sort by {request.sort!r}", where="sort")
     if not (1 <= request.per_page <= MOST_PER_PAGE and request.page >= 1):
         raise CatalogError(f"a page has 1 to {MOST_PER_PAGE} rows, and the first page is 1", where="page")

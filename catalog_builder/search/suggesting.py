@@ -8,15 +8,12 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from catalog_builder.facets import FACETS, NUMBERS, Suggestion, SuggestRequest
+from catalog_builder.facets import FACETS, LONGEST_TEXT, NUMBERS, Suggestion, SuggestRequest
 from catalog_builder.names import readable
 from catalog_builder.search.counting import value_counts
 from catalog_builder.search.documents import WEIGHTS
 from catalog_builder.search.matching import Matched, column_of
 from catalog_builder.search.text import atoms, folded
-
-LONGEST_TEXT = 200
-"""Characters of what is typed that are looked at."""
 
 _SUGGESTED = ("sample", "keyword", "beamtime", "proposal", "pi", "detector", "macro", "positioner", "flag")
 """Facets whose values complete a word; the others have few values, all of them on the page."""

@@ -114,12 +114,19 @@ def message(
 
 
 def problem(
-    status: int, title: str, detail: str | None = None, headers: Mapping[str, str] | None = None
+    status: int,
+    title: str,
+    detail: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    *,
+    position: int | None = None,
 ) -> JSONResponse:
-    """Answer with problem details (RFC 9457)."""
+    """Answer with problem details (RFC 9457); ``position`` is where in a query a mistake is, counted from 0."""
     content: dict[str, object] = {"type": "about:blank", "title": title, "status": status}
     if detail:
         content["detail"] = detail
+    if position is not None:
+        content["position"] = position
     return JSONResponse(content, status, headers=headers, media_type="application/problem+json")
 
 

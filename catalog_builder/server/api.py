@@ -8,10 +8,21 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from starlette.requests import Request
+from starlette.responses import Response
 
-from catalog_builder.facets import FACETS, MOST_PER_PAGE, SORTS, request_from
+from catalog_builder.errors import CatalogError
+from catalog_builder.facets import (
+    FACETS,
+    LONGEST_TEXT,
+    MOST_PER_PAGE,
+    MOST_SUGGESTIONS,
+    request_from,
+    suggest_request_from,
+)
 from catalog_builder.render import CartLine
+from catalog_builder.render.found import suggestions_json
 from catalog_builder.search.query import LONGEST_QUERY
+from catalog_builder.server import searching
 from catalog_builder.server.visitors import SignedIn, TheCatalogue
 
 router = APIRouter(prefix="/api")
@@ -26,6 +37,8 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str | None = None
+    position: int | None = None
+    """Where in the query the mistake is, counted from 0."""
 
 
 class Hit(BaseModel):
@@ -50,7 +63,28 @@ class Found(BaseModel):
     level: str
     hits: list[Hit]
     facets: dict[str, list[FacetValue]]
+    unlisted: dict[str, int]
+    """By facet, how many more values hits have than are listed."""
+    without: dict[str, int]
+    """Where nothing is found: by facet, or ``q``, the total without what it asks."""
     took_ms: float
+
+
+class Suggested(BaseModel):
+    """A value that is there, and the hits it would find."""
+
+    facet: str
+    """The facet it is a value of; ``dataset`` for a dataset's name, ``field`` for a field's."""
+    value: str
+    count: int
+    query: str
+    """What to write into the search box to ask for it."""
+
+
+class Suggestions(BaseModel):
+    """What could be meant, the likeliest first."""
+
+    suggestions: list[Suggested]
 
 
 class Cart(BaseModel):
@@ -113,35 +147,56 @@ def _parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "in": "query", "required": False, "schema": schema}
 
 
-_SEARCH_PARAMETERS = [
+_WHAT_TO_FIND = [
     _parameter("q", {"type": "string", "maxLength": LONGEST_QUERY}),
     _parameter("level", {"type": "string", "enum": ["dataset", "scan"]}),
     *(_parameter(facet.name, {"type": "array", "items": {"type": "string"}}) for facet in FACETS),
-    _parameter("sort", {"type": "string", "enum": [f"{sign}{sort}" for sort in SORTS for sign in ("", "-")]}),
+]
+_SEARCH_PARAMETERS = [
+    *_WHAT_TO_FIND,
+    _parameter("sort", {"type": "string", "default": "-date"}),
     _parameter("page", {"type": "integer", "minimum": 1}),
     _parameter("per_page", {"type": "integer", "minimum": 1, "maximum": MOST_PER_PAGE}),
+    _parameter("facets", {"type": "string", "description": "names of facets to count, between commas, or none"}),
+    _parameter("format", {"type": "string", "enum": list(searching.FORMATS)}),
 ]
+_SUGGEST_PARAMETERS = [
+    _parameter("text", {"type": "string", "maxLength": LONGEST_TEXT}),
+    _parameter("facet", {"type": "string", "enum": [facet.name for facet in FACETS]}),
+    _parameter("most", {"type": "integer", "minimum": 1, "maximum": MOST_SUGGESTIONS}),
+    *_WHAT_TO_FIND,
+]
+_FOUND: dict[int | str, dict[str, Any]] = {
+    200: {"model": Found, "content": {"text/csv": {}}, "description": "What is found; as CSV all of it"},
+    304: {"description": "What the caller has is what is found"},
+}
+_SUGGESTED: dict[int | str, dict[str, Any]] = {
+    200: {"model": Suggestions, "description": "What could be meant"},
+    304: {"description": "What the caller has is what would be suggested"},
+}
 
 
 def _refused(*codes: int) -> dict[int | str, dict[str, Any]]:
     return {code: _REFUSED[code] for code in codes}
 
 
-@router.get("/search", responses=_refused(400, 401), openapi_extra={"parameters": _SEARCH_PARAMETERS})
-def search(request: Request, visitor: SignedIn, catalogue: TheCatalogue) -> Found:
-    """Search datasets or scans; a repeated parameter means any of its values."""
-    asked = request_from(request.query_params.multi_items())
-    result = catalogue.search(visitor.caller, asked)
-    return Found(
-        total=result.total,
-        level=result.level,
-        hits=[Hit.model_validate({**hit.fields, "key": hit.key}) for hit in result.hits],
-        facets={
-            name: [FacetValue(value=one.value, count=one.count) for one in counts]
-            for name, counts in result.facets.items()
-        },
-        took_ms=round(result.took_ms, 3),
-    )
+@router.get("/search", responses=_FOUND | _refused(400, 401), openapi_extra={"parameters": _SEARCH_PARAMETERS})
+async def search(request: Request, visitor: SignedIn, catalogue: TheCatalogue) -> Response:
+    """Search datasets or scans; a repeated parameter means any of its values. CSV has all hits, whatever the page."""
+    pairs = request.query_params.multi_items()
+    named = {value for name, value in pairs if name == "format" and value}
+    if len(named) > 1:
+        raise CatalogError("the search parameter 'format' is given more than once", remedy="give it once")
+    asked = request_from(pair for pair in pairs if pair[0] != "format")
+    format = searching.format_named(named.pop()) if named else searching.format_accepted(request)
+    return await searching.found(request, catalogue, visitor.caller, asked, format)
+
+
+@router.get("/suggest", responses=_SUGGESTED | _refused(400, 401), openapi_extra={"parameters": _SUGGEST_PARAMETERS})
+def suggest(request: Request, visitor: SignedIn, catalogue: TheCatalogue) -> Response:
+    """Suggest values and fields for what is being typed, within what is asked already."""
+    asked = suggest_request_from(request.query_params.multi_items())
+    return searching.document(request, suggestions_json(catalogue.suggest(visitor.caller, asked)))
 
 
 @router.get("/cart", responses=_refused(401))

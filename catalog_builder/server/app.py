@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from catalog_builder.config import Settings
 from catalog_builder.errors import CatalogError
+from catalog_builder.search import QueryMistake
 from catalog_builder.server import answers, api, cart, pages, signing
 from catalog_builder.server.catalogue import Catalogue
 from catalog_builder.server.gate import Gate
@@ -53,7 +54,8 @@ def create_app(settings: Settings) -> FastAPI:
     def mistaken(request: Request, exc: Exception) -> Response:
         said = answers.told(exc) if isinstance(exc, CatalogError) else str(exc)
         if answers.is_api(request.url.path):
-            return answers.problem(400, "This cannot be done", said)
+            position = exc.position if isinstance(exc, QueryMistake) else None
+            return answers.problem(400, "This cannot be done", said, position=position)
         return answers.message(catalogue.renderer, 400, "This cannot be done", said)
 
     def misshapen(request: Request, exc: Exception) -> Response:

@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,14 +23,15 @@ from catalog_builder.database import Database
 from catalog_builder.discover import beamtime_folders
 from catalog_builder.download import Contents, contents
 from catalog_builder.errors import CatalogError
-from catalog_builder.facets import SearchRequest, SearchResult
+from catalog_builder.facets import Hit, SearchRequest, SearchResult, Suggestion, SuggestRequest
 from catalog_builder.merge import folded_on_disk
 from catalog_builder.names import is_key, is_segment, page_address, readable, split_key
 from catalog_builder.places import Places
 from catalog_builder.records import Beamtime, OnDisk
 from catalog_builder.recordstore import RecordStore
 from catalog_builder.render import BeamtimeCard, CartLine, Renderer
-from catalog_builder.search import QueryMistake, Searcher
+from catalog_builder.search import QueryMistake
+from catalog_builder.search.opening import searcher_of
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ class Catalogue:
         )
         self.carts = Carts(self.database)
         self.renderer = Renderer(settings)
-        self.searcher = Searcher(self.places.index)
+        self.searcher = searcher_of(settings)
         self._beamtimes: dict[str, tuple[_Stamp, Beamtime | None]] = {}
         self._counts: tuple[tuple[_Stamp | None, _Stamp | None], dict[str, tuple[int, int]]] = ((None, None), {})
         self._counting = threading.Lock()
@@ -174,14 +175,27 @@ class Catalogue:
         newer = {id: paths for id, paths in told.get("newer_on_disk", {}).items() if id in allowed}
         return {"built": told.get("built"), "summary": summary, "problems": problems, "newer_on_disk": newer}
 
-    def search(self, caller: Caller, request: SearchRequest) -> SearchResult:
-        """Search what the caller may read; raises QueryMistake where the question cannot be understood."""
-        try:
-            return self.searcher.search(request, self.visible_ids(caller))
-        except QueryMistake:
-            raise
-        except CatalogError as exc:  # the index, not the question
-            raise RuntimeError(str(exc)) from exc
+    # Search
+
+    def search(
+        self, caller: Caller, request: SearchRequest, cancelled: Callable[[], bool] = lambda: False
+    ) -> SearchResult:
+        """Search what the caller may read.
+
+        Raises QueryMistake where the question cannot be understood, Cancelled once ``cancelled()`` is true.
+        """
+        with _questions_alone():
+            return self.searcher.search(request, self.visible_ids(caller), cancelled)
+
+    def rows(self, caller: Caller, request: SearchRequest) -> Iterator[Hit]:
+        """Give all that is found, in order; raises QueryMistake with the first of them."""
+        with _questions_alone():
+            yield from self.searcher.rows(request, self.visible_ids(caller))
+
+    def suggest(self, caller: Caller, asked: SuggestRequest) -> tuple[Suggestion, ...]:
+        """Suggest words of what the caller may read; raises QueryMistake where the search cannot be understood."""
+        with _questions_alone():
+            return self.searcher.suggest(asked, self.visible_ids(caller))
 
     # Carts
 
@@ -221,6 +235,17 @@ class Catalogue:
         except CatalogError as exc:
             logger.warning("no raw data can be taken home now: %s", exc)
             return {}
+
+
+@contextmanager
+def _questions_alone() -> Iterator[None]:
+    """Let mistakes of the question through; what is wrong with the index is a failure of the server."""
+    try:
+        yield
+    except QueryMistake:
+        raise
+    except CatalogError as exc:
+        raise RuntimeError(str(exc)) from exc
 
 
 def _rows_of(state: BuildState, key: str) -> list[ScanRow]:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fastapi import APIRouter, HTTPException
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -23,9 +24,11 @@ from catalog_builder.places import Places
 from catalog_builder.render import clauses
 from catalog_builder.render.addresses import search_address
 from catalog_builder.resources import shipped
-from catalog_builder.server import answers
+from catalog_builder.search import Cancelled
+from catalog_builder.server import answers, searching
 from catalog_builder.server.resolving import resolved
 from catalog_builder.server.visitors import SignedIn, TheCatalogue
+from catalog_builder.server.waiting import unless_gone
 
 router = APIRouter(include_in_schema=False)
 
@@ -41,18 +44,29 @@ def home(request: Request, visitor: SignedIn, catalogue: TheCatalogue) -> Respon
 
 
 @router.api_route("/search", methods=_READ)
-def search(request: Request, visitor: SignedIn, catalogue: TheCatalogue) -> Response:
-    """Search what the caller may see; a mistake in the question is said on the page."""
+async def search(request: Request, visitor: SignedIn, catalogue: TheCatalogue) -> Response:
+    """Search what the caller may see; a mistake in the question is said on the page.
+
+    With ``format`` the same search is answered for programs, as by ``/api/search``.
+    """
     pairs = request.query_params.multi_items()
-    asked = SearchRequest(q=request.query_params.get("q", ""))
+    format, asked = request.query_params.get("format"), SearchRequest(q=request.query_params.get("q", ""))
+    renderer = catalogue.renderer
     try:
-        asked = request_from(pair for pair in pairs if pair[0] not in clauses.FIELDS)
+        asked = request_from(pair for pair in pairs if pair[0] not in (*clauses.FIELDS, "format"))
         if any(name in clauses.FIELDS for name, _ in pairs):
             return answers.redirect(_asked_in_words(asked, pairs))
-        result = catalogue.search(visitor.caller, asked)
+        if format:
+            named = searching.format_named(format)
+            return await searching.found(request, catalogue, visitor.caller, asked, named)
+        asked = replace(asked, counted=None)
+        result = await unless_gone(request, lambda cancelled: catalogue.search(visitor.caller, asked, cancelled))
+    except Cancelled:
+        return searching.gone()
     except CatalogError as exc:
-        return answers.page(request, catalogue.renderer.search_page(asked, None, answers.told(exc)), 400)
-    return answers.page(request, catalogue.renderer.search_page(asked, result, None))
+        html = await run_in_threadpool(renderer.search_page, asked, None, answers.told(exc))
+        return answers.page(request, html, 400)
+    return answers.page(request, await run_in_threadpool(renderer.search_page, asked, result, None))
 
 
 def _asked_in_words(asked: SearchRequest, pairs: Iterable[tuple[str, str]]) -> str:

@@ -54,16 +54,47 @@ def test_all_flags_chosen_are_none_chosen(renderer: Renderer) -> None:
     )
 
 
-def test_an_empty_result_says_which_filter_to_drop(renderer: Renderer) -> None:
-    request = SearchRequest(q="film", chosen={"keyword": ("XRR", "GID")})
-    page = renderer.search_page(request, result(), None)
+def test_an_empty_result_says_what_to_leave_out_and_what_there_would_be(renderer: Renderer) -> None:
+    request = SearchRequest(q="film", chosen={"keyword": ("XRR", "GID"), "on_disk": ("tape",)}, page=3)
+    found = replace(result(), without={"q": 2, "keyword": 1400, "on_disk": 1})
+    page = renderer.search_page(request, found, None)
     empty = page[page.index('class="empty"') :]
-    assert re.findall(r'<li><a href="([^"]+)"', empty) == [
-        "/search?keyword=GID&amp;keyword=XRR",
-        "/search?q=film&amp;keyword=GID",
-        "/search?q=film&amp;keyword=XRR",
-        "/search",
+    links = re.findall(r'<li><a href="([^"]+)" data-live>([^<]+)', empty)
+    assert links == [
+        ("/search?q=film&amp;on_disk=tape", "Without keyword “XRR” or “GID” there would be 1\u202f400"),
+        ("/search?keyword=GID&amp;keyword=XRR&amp;on_disk=tape", "Without the words “film” there would be 2"),
+        ("/search?q=film&amp;keyword=GID&amp;keyword=XRR", "Without on disk “tape” there would be 1"),
     ]
+    assert 'href="/search" data-live>Start anew' in empty
+
+
+def test_where_leaving_out_one_thing_does_not_help_it_says_so(renderer: Renderer) -> None:
+    page = text_of(renderer.search_page(SearchRequest(q="film", chosen={"keyword": ("XRR",)}), result(), None))
+    assert "Nothing found, whatever single part of this is left out." in page
+
+
+def test_a_histogram_says_its_counts_without_its_bars(renderer: Renderer) -> None:
+    found = result(hit(), year={"2022": 3, "2023": 1500}, month={"2023-10": 1400, "2023-11": 100})
+    page = renderer.search_page(SearchRequest(), found, None)
+    assert '<svg class="share" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">' in page
+    assert "2023 1 500" in text_of(page)
+    assert re.search(r"2023-10: 1\s400, 2023-11: 100", text_of(page))
+    assert page.count("<rect") == 2 + 2 + 12
+
+
+def test_what_is_found_can_be_taken_as_a_file(renderer: Renderer) -> None:
+    page = renderer.search_page(SearchRequest(q="a", level="scan"), result(hit(), total=40), None)
+    assert '<a href="/search?q=a&amp;level=scan&amp;format=csv" data-file>Download as CSV</a>' in page
+    assert '<a href="/search?q=a&amp;level=scan&amp;format=json" data-file>JSON</a>' in page
+    assert "data-file" not in renderer.search_page(SearchRequest(q="a"), result(), None)
+
+
+def test_only_filters_that_are_not_listed_whole_ask_the_server(renderer: Renderer) -> None:
+    found = replace(result(hit(), sample={f"s{n:03}": 1 for n in range(20)}), unlisted={})
+    assert "data-suggest" not in renderer.search_page(SearchRequest(), found, None)
+    assert "data-find data-suggest" in renderer.search_page(
+        SearchRequest(), replace(found, unlisted={"sample": 3}), None
+    )
 
 
 def test_a_mistake_is_shown_above_the_same_form(renderer: Renderer) -> None:

@@ -9,7 +9,7 @@ import pytest
 from catalog_builder.facets import FACETS, FacetCount, SearchRequest
 from catalog_builder.render import figures
 from catalog_builder.render.paging import dealt, pager
-from catalog_builder.render.searching import SHOWN_VALUES, search_view
+from catalog_builder.render.searching import SHOWN_VALUES, SHOWN_YEARS, search_view
 
 from .conftest import hit, result
 
@@ -101,7 +101,7 @@ def test_a_pager_beyond_the_end_leads_back() -> None:
 def test_the_filters_stand_in_the_order_people_look_for_them() -> None:
     counted = {facet.name: (FacetCount(value="a", count=1),) for facet in FACETS}
     view = search_view(SearchRequest(), replace(result(hit()), facets=counted), FLAGS)
-    order = "keyword sample year proposal pi beamtime detector macro positioner state on_disk"
+    order = "keyword sample year month proposal pi beamtime detector macro positioner state on_disk"
     assert [one.name for one in view.filters] == order.split()
     assert [one.noun for one in view.filters if one.name in ("pi", "macro")] == ["PI", "scan macro"]
 
@@ -147,3 +147,63 @@ def test_sorting_by_date_starts_with_the_newest() -> None:
     assert addresses["Date"] == "/search"
     assert addresses["Name"] == "/search?sort=-name"
     assert addresses["Sample"] == "/search?sort=sample"
+
+
+@pytest.mark.parametrize(
+    ("sort", "label", "address"),
+    [
+        ("name", "Flag", "/search?sort=flag"),
+        ("name", "On disk", "/search?sort=on_disk"),
+        ("name", "Scans", "/search?sort=-scans"),
+        ("-scans", "Scans", "/search?sort=scans"),
+        ("name", "Energy (eV)", "/search?sort=-energy"),
+        ("energy", "Energy (eV)", "/search?sort=-energy"),
+    ],
+)
+def test_every_column_can_be_sorted_by_and_numbers_start_with_the_largest(sort: str, label: str, address: str) -> None:
+    view = search_view(SearchRequest(sort=sort), result(hit()), FLAGS, "eV")
+    (heading,) = (one for one in view.headings if one.label == label)
+    assert heading.address == address
+    assert (heading.order is not None) == (sort.removeprefix("-") == heading.name)
+
+
+def test_years_are_bars_from_the_newest_on_however_many_have_them() -> None:
+    years = {"2021": 5, "2022": 100, "2023": 50, "2020": 1}
+    (year,) = search_view(SearchRequest(chosen={"year": ("2019",)}), result(hit(), year=years), FLAGS).filters
+    assert year.in_order
+    assert [(one.value, one.count, one.share, one.chosen) for one in year.shown] == [
+        ("2023", 50, 50, False),
+        ("2022", 100, 100, False),
+        ("2021", 5, 5, False),
+        ("2020", 1, 1, False),
+        ("2019", 0, 0, True),
+    ]
+
+
+def test_old_years_fold_away_but_for_those_chosen() -> None:
+    years = {str(1990 + n): 1000 if n == 20 else 1 for n in range(30)}
+    (year,) = search_view(SearchRequest(chosen={"year": ("1991",)}), result(hit(), year=years), FLAGS).filters
+    assert [one.value for one in year.shown] == [*(str(2019 - n) for n in range(SHOWN_YEARS)), "1991"]
+    assert [one.value for one in year.folded][-2:] == ["1992", "1990"]
+    assert {one.share for one in year.shown} == {1, 100}
+
+
+def test_months_fold_by_year_each_with_twelve_bars() -> None:
+    months = {"2022-12": 4, "2023-10": 8, "2023-02": 2}
+    (month,) = search_view(SearchRequest(chosen={"month": ("2023-02",)}), result(hit(), month=months), FLAGS).filters
+    assert [(one.label, one.opened, [each.value for each in one.months]) for one in month.years] == [
+        ("2023", True, ["2023-02", "2023-10"]),
+        ("2022", False, ["2022-12"]),
+    ]
+    assert month.years[0].bars == (0, 25, 0, 0, 0, 0, 0, 0, 0, 100, 0, 0)
+    assert month.shown == ()
+
+
+def test_values_that_are_no_months_are_shown_as_they_are() -> None:
+    (month,) = search_view(SearchRequest(), result(hit(), month={"2023-10": 1, "2023-13": 2}), FLAGS).filters
+    assert (month.years, [one.value for one in month.shown]) == ((), ["2023-13", "2023-10"])
+
+
+def test_a_filter_with_values_that_are_not_listed_has_a_box_to_find_them() -> None:
+    found = replace(result(hit(), sample={"a": 1}), unlisted={"sample": 7})
+    assert search_view(SearchRequest(), found, FLAGS).filters[0].searchable

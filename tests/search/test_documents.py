@@ -175,6 +175,7 @@ def test_a_row_shows_what_the_list_needs_and_a_dataset_the_picture_of_its_main_s
         "flag:measurement macro:dscan on_disk:disk",
         "state:complete",
         'pi:"Müller" positioner:"om" state:"complete"',
+        "o20",
         "scans:1",
         "scans:<2 -scans:>1",
         "positioner.Two_Theta:>30",
@@ -191,7 +192,7 @@ def test_a_scan_and_its_dataset_are_found_by(query: str, tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     "query",
-    ["o20", "20230413", '"om dscan"', '"gk sto2"', "positioner.chi:>46", "-gk", "nothing", "scans:>1", "state:aborted"],
+    ["o21", "20230413", '"om dscan"', '"gk sto2"', "positioner.chi:>46", "-gk", "nothing", "scans:>1", "state:aborted"],
 )
 def test_they_are_not_found_by(query: str, tmp_path: Path) -> None:
     Indexer(tmp_path).apply(documents_of(BEAMTIME, dataset(scan())))

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from starlette.routing import Route
 
+from catalog_builder.facets import FACETS
 from catalog_builder.names import page_address
 from catalog_builder.server import api, cart, pages, signing
 
@@ -67,7 +68,10 @@ MATRIX: tuple[tuple[str, int, int, int, int, int], ...] = (
     ("/nothing", ON, NOT, NOT, NOT, NOT),
     ("/robots.txt", ON, NOT, NOT, NOT, NOT),
     ("/cart/download", ON, ON, ON, ON, ON),  # of an empty cart: on to the cart
+    ("/search?q=zanzibar&format=csv", ON, SEES, SEES, SEES, SEES),
     ("/api/search?q=zanzibar", 401, SEES, SEES, SEES, SEES),
+    ("/api/search?q=zanzibar&format=csv", 401, SEES, SEES, SEES, SEES),
+    ("/api/suggest?text=zanzibar", 401, SEES, SEES, SEES, SEES),
     ("/api/cart", 401, SEES, SEES, SEES, SEES),
     ("/api/session", 401, SEES, SEES, SEES, SEES),
     ("/api/nothing", 401, NOT, NOT, NOT, NOT),
@@ -124,6 +128,9 @@ def test_no_word_of_a_beamtime_reaches_who_may_not_read_it(running: Running, nam
     client = running.client(name)
     addresses = [row[0] for row in MATRIX if not any(word in row[0] for word in WORDS)]
     addresses += ["/search?level=scan&per_page=100", "/api/search?level=scan&per_page=100", "/api/search?sort=sample"]
+    addresses += ["/api/search?level=scan&format=csv", "/api/search?format=csv&sort=-positioner.marmot"]
+    addresses += [f"/api/suggest?text={text}" for text in ("", "z", "za", "1", "2", "zan", "%22")]
+    addresses += [f"/api/suggest?facet={facet.name}&most=50" for facet in FACETS]
     addresses += ["/api/search?q=-marmot", "/api/search?q=NOT+marmot", "/api/search?year=2023&level=scan&q=ascan"]
     for address in addresses:
         answer = client.get(address)
@@ -133,7 +140,16 @@ def test_no_word_of_a_beamtime_reaches_who_may_not_read_it(running: Running, nam
 
 @pytest.mark.parametrize("word", WORDS)
 @pytest.mark.parametrize(
-    "address", ["/api/search?q={}", "/api/search?level=scan&q={}*", "/api/search?sample={}", "/search?beamtime={}"]
+    "address",
+    [
+        "/api/search?q={}",
+        "/api/search?level=scan&q={}*",
+        "/api/search?sample={}",
+        "/search?beamtime={}",
+        "/api/search?format=csv&q={}",
+        "/api/suggest?text={}",
+        "/api/suggest?text={}&facet=sample",
+    ],
 )
 def test_asking_for_a_word_of_others_is_as_asking_for_a_word_nobody_wrote(
     running: Running, address: str, word: str
