@@ -177,7 +177,9 @@ def test_a_value_that_is_not_listed_is_found_in_its_filter_and_chosen(page: Page
     samples = page.get_by_role("group", name="Sample")
     rare = f"wafer {SAMPLES - 1:03d}"
     assert samples.get_by_role("checkbox", name=rare).count() == 0
-    samples.get_by_label("Find in sample").press_sequentially(f"{SAMPLES - 1:03d}")
+    find = samples.get_by_label("Find in sample")
+    expect(find).to_be_visible()  # the script is there
+    find.press_sequentially(f"{SAMPLES - 1:03d}")
     samples.get_by_role("checkbox", name=rare).check()
     expect(page.locator("tbody tr")).to_have_count(1)
     expect(page).to_have_url(re.compile(f"sample=wafer.{SAMPLES - 1:03d}"))
