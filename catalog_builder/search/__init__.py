@@ -10,12 +10,13 @@ one manifest, replaced in one step, that names the segments which count and the 
 
 from catalog_builder.search.documents import DatasetDocuments, Document, documents_of
 from catalog_builder.search.indexer import Indexer
-from catalog_builder.search.matching import Cancelled
+from catalog_builder.search.matching import Cancel, Cancelled, never
 from catalog_builder.search.query import Dialect
 from catalog_builder.search.searcher import Searcher
 from catalog_builder.search.tree import QueryMistake
 
 __all__ = [
+    "Cancel",
     "Cancelled",
     "DatasetDocuments",
     "Dialect",
@@ -24,4 +25,5 @@ __all__ = [
     "QueryMistake",
     "Searcher",
     "documents_of",
+    "never",
 ]

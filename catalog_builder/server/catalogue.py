@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,7 +30,7 @@ from catalog_builder.places import Places
 from catalog_builder.records import Beamtime, OnDisk
 from catalog_builder.recordstore import RecordStore
 from catalog_builder.render import BeamtimeCard, CartLine, Renderer
-from catalog_builder.search import QueryMistake
+from catalog_builder.search import Cancel, QueryMistake, never
 from catalog_builder.search.opening import searcher_of
 
 logger = logging.getLogger(__name__)
@@ -177,9 +177,7 @@ class Catalogue:
 
     # Search
 
-    def search(
-        self, caller: Caller, request: SearchRequest, cancelled: Callable[[], bool] = lambda: False
-    ) -> SearchResult:
+    def search(self, caller: Caller, request: SearchRequest, cancelled: Cancel = never) -> SearchResult:
         """Search what the caller may read.
 
         Raises QueryMistake where the question cannot be understood, Cancelled once ``cancelled()`` is true.
@@ -187,10 +185,10 @@ class Catalogue:
         with _questions_alone():
             return self.searcher.search(request, self.visible_ids(caller), cancelled)
 
-    def rows(self, caller: Caller, request: SearchRequest) -> Iterator[Hit]:
+    def rows(self, caller: Caller, request: SearchRequest, cancelled: Cancel = never) -> Iterator[Hit]:
         """Give all that is found, in order; raises QueryMistake with the first of them."""
         with _questions_alone():
-            yield from self.searcher.rows(request, self.visible_ids(caller))
+            yield from self.searcher.rows(request, self.visible_ids(caller), cancelled)
 
     def suggest(self, caller: Caller, asked: SuggestRequest) -> tuple[Suggestion, ...]:
         """Suggest words of what the caller may read; raises QueryMistake where the search cannot be understood."""

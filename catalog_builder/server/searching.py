@@ -115,7 +115,7 @@ def _kept(
     """Write the table aside; gives it from its beginning, the hash of what is in it, and its bytes."""
     stream, content, size = tempfile.SpooledTemporaryFile(_IN_MEMORY), hashlib.sha256(), 0  # noqa: SIM115 - sent later
     try:
-        for piece in table(catalogue.rows(caller, asked)):
+        for piece in table(catalogue.rows(caller, asked, cancelled)):
             if cancelled():
                 raise Cancelled
             stream.write(piece)

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from catalog_builder.facets import Hit, SearchRequest, SearchResult, Suggestion, SuggestRequest
-from catalog_builder.search import Cancelled, Searcher
+from catalog_builder.search import Cancel, Cancelled, Searcher, never
 from catalog_builder.search.query import LONGEST_QUERY
 
 from .conftest import Running, serving
@@ -249,7 +249,9 @@ def test_a_table_larger_than_memory_holds_comes_whole(running: Running, monkeypa
     hits = [Hit(key=f"scan:1/{number}", fields={"title": "x" * 200}) for number in range(10_000)]
 
     class Many(Searcher):
-        def rows(self, request: SearchRequest, allowed: frozenset[str] | None) -> Iterator[Hit]:
+        def rows(
+            self, request: SearchRequest, allowed: frozenset[str] | None, cancelled: Cancel = never
+        ) -> Iterator[Hit]:
             yield from hits
 
     monkeypatch.setattr(running.catalogue, "searcher", Many(running.catalogue.places.index))
