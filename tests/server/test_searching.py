@@ -202,7 +202,8 @@ class Slow:
             waiting.wait(0.01)
         raise AssertionError("nobody told the search to stop")
 
-    def rows(self, request: SearchRequest, allowed: frozenset[str] | None) -> Iterator[Hit]:
+    def rows(self, request: SearchRequest, allowed: frozenset[str] | None, cancelled: Cancel) -> Iterator[Hit]:
+        assert not cancelled()
         self.began.set()
         waiting = threading.Event()
         try:
