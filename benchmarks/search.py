@@ -206,6 +206,7 @@ def _scale_lines(found: Found) -> Iterator[str]:
     yield ""
     yield _cost_table(found["contenders"])
     yield ""
+    yield "Aims, set for 300,000 scans:"
     yield from _aim_lines(found)
 
 

@@ -43,6 +43,7 @@ UPDATES = 5
 
 _BUILT = "built.json"
 _CHUNK = 2_000
+_STAMPED = 200
 _EVERY = 37
 """Each so-manieth scan is one that gets updates."""
 
@@ -64,7 +65,7 @@ def built(name: str, place: Path, scans: int) -> dict[str, Plain]:
     Time to make the documents is left out; they come in chunks, and those who index in the background go on meanwhile.
     """
     folder, note = place / name, place / f"{name}-{_BUILT}"
-    stamp = _stamp(name)
+    stamp = _stamp(name, scans)
     if note.exists():
         before: dict[str, Plain] = json.loads(note.read_text(encoding="utf-8"))
         if before["stamp"] == stamp:
@@ -92,13 +93,12 @@ def built(name: str, place: Path, scans: int) -> dict[str, Plain]:
     return found
 
 
-def _stamp(name: str) -> str:
-    """Give what changes when an index would come out differently."""
-    contender = type(CONTENDERS[name])
-    files = {Path(inspect.getfile(contender)), Path(inspect.getfile(documents)), Path(inspect.getfile(Document))}
+def _stamp(name: str, scans: int) -> str:
+    """Give what changes when an index would come out differently: by its source, and by the first documents."""
+    files = {Path(inspect.getfile(type(CONTENDERS[name])))}
     if name == "ours":
         files |= set(Path(inspect.getfile(search)).parent.rglob("*.py"))
-    told = hashlib.sha256()
+    told = hashlib.sha256(repr(list(islice(documents(scans), _STAMPED))).encode())
     for file in sorted(files):
         told.update(file.read_bytes())
     return told.hexdigest()
