@@ -4,6 +4,7 @@ Knows schema and queries of the package ``tantivy``; does not know what it is co
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -164,7 +165,8 @@ class OpenTantivy:
         name = "text" if clause.field is None else f"in_{clause.field}"
         words: list[str | tuple[int, str]] = list(clause.words)
         if clause.beginning or clause.typed:
-            return Query.phrase_prefix_query(self._schema, name, words)
+            # phrase_prefix_query stops at 50 words, and its limit cannot be set from Python
+            return Query.regex_query(self._schema, name, f"{re.escape(clause.words[0])}.*")
         if len(words) == 1:
             return Query.term_query(self._schema, name, clause.words[0], index_option="freq")
         return Query.phrase_query(self._schema, name, words)
