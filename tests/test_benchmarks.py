@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,12 @@ import pytest
 
 from benchmarks.build import as_text
 from benchmarks.clock import Shares
+from benchmarks.search import as_text as searching_as_text
+from benchmarks.search import percentile
+from benchmarks.search_contender import Answer
+from benchmarks.search_documents import beamtime_ids, documents
+from benchmarks.search_parts import differences, taking_part
+from benchmarks.search_queries import QUESTIONS
 
 PROJECT = Path(__file__).parent.parent
 
@@ -103,3 +110,69 @@ def test_a_stage_within_a_stage_counts_for_itself_alone() -> None:
             pass
     assert shares.seconds["inner"] >= 0.05 > shares.seconds["outer"]
     assert shares.seconds["waiting"] < 0.05
+
+
+SEARCHED = 200
+
+
+@pytest.fixture(scope="module")
+def searching() -> dict[str, Any]:
+    done = _run("--scale", str(SEARCHED), "--rounds", "1", "--one-process", "--json", name="search")
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_searching_times_every_contender_in_every_state_and_for_every_kind_of_query(searching: dict[str, Any]) -> None:
+    found = searching["scales"][str(SEARCHED)]
+    assert list(found["contenders"]) == taking_part(SEARCHED)
+    assert found["contenders"].keys() >= {"ours", "fts5", "whoosh"}
+    for each in found["contenders"].values():
+        for state in ("cold", "warm", "updated"):
+            assert {"all", "words", "prefixes", "deep pages"} < each["ms"][state].keys()
+            assert all(0 < figures["p50"] <= figures["p95"] for figures in each["ms"][state].values())
+            assert len(each["ms_a_query"][state]) == len(QUESTIONS) == 40
+        assert each["first_ms"] > 0
+        assert each["visible_ms"]["p95"] >= each["visible_ms"]["p50"] > 0
+        assert each["build"]["documents"] >= SEARCHED
+        assert each["searching"]["peak_mb"] >= each["searching"]["before_mb"] > 20
+
+
+def test_all_contenders_find_the_same_and_most_queries_find_something(searching: dict[str, Any]) -> None:
+    found = searching["scales"][str(SEARCHED)]
+    assert found["agreement"] == {"queries": 72, "with": taking_part(SEARCHED)[1:], "differences": []}
+    assert sum(total > 0 for total, _ in found["totals"]) > 30
+
+
+def test_searching_tells_ratios_and_whether_aims_are_reached(searching: dict[str, Any]) -> None:
+    found = searching["scales"][str(SEARCHED)]
+    theirs, ours = (found["contenders"][name]["ms"]["warm"]["all"]["p95"] for name in ("fts5", "ours"))
+    assert found["ratios"]["warm"]["fts5"]["all"] == pytest.approx(theirs / ours)
+    text = searching_as_text(searching)
+    assert "0 differences" in text
+    assert text.count("20 times faster than FTS5") == 3
+
+
+def test_an_answer_that_is_not_the_same_is_named_with_its_query() -> None:
+    same = [Answer(total=0, rows=(), facets={"flag": (("alignment", 0),)}) for _ in range(2 * len(QUESTIONS))]
+    without_zero = [Answer(total=0, rows=(), facets={"flag": ()}) for _ in same]
+    assert differences(same, without_zero) == []
+    more = [Answer(total=1234, rows=(), facets={"flag": ()}), *without_zero[1:]]
+    assert differences(same, more) == ['words, "lsmo", all: total 0 and 1,234']
+    counted = [same[0], Answer(total=0, rows=(), facets={"flag": (("alignment", 2),)}), *same[2:]]
+    assert differences(same, counted) == ['words, "lsmo", a tenth: counts of facet flag']
+
+
+def test_documents_to_search_are_the_same_each_time_and_of_very_unequal_beamtimes() -> None:
+    scans = [document for document in documents(SEARCHED) if document.level == "scan"]
+    assert len(scans) == SEARCHED
+    assert scans == [document for document in documents(SEARCHED) if document.level == "scan"]
+    sizes = Counter(document.beamtime for document in scans)
+    assert set(sizes) == set(beamtime_ids(SEARCHED))
+    assert max(sizes.values()) > 5 * min(sizes.values())
+    assert all(20 <= sum(name.startswith("positioner.") for name in scan.numbers) <= 64 for scan in scans)
+
+
+def test_the_share_of_few_figures_that_is_not_exceeded_is_the_largest() -> None:
+    assert percentile([3.0, 1.0, 2.0]) == 3.0
+    assert percentile([float(n) for n in range(1, 101)]) == 95.0
