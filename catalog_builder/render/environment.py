@@ -20,7 +20,7 @@ from catalog_builder.render import figures
 from catalog_builder.resources import shipped
 from catalog_builder.search.documents import MARKS
 from catalog_builder.search.figures import number_name
-from catalog_builder.search.query import DEEPEST_QUERY, LONGEST_QUERY, MOST_TERMS
+from catalog_builder.search.query import DEEPEST_QUERY, LONGEST_QUERY, MOST_PARTS, MOST_TERMS
 from catalog_builder.search.units import by_kind
 
 NAMED_FLAGS = ("measurement", "alignment", "calibration")
@@ -55,6 +55,7 @@ def environment(settings: Settings) -> Environment:
         number_name=number_name,
         longest_query=LONGEST_QUERY,
         most_terms=MOST_TERMS,
+        most_parts=MOST_PARTS,
         deepest_query=DEEPEST_QUERY,
         on_disk_words=figures.ON_DISK,
         page_address=page_address,

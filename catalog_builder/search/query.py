@@ -54,6 +54,8 @@ from catalog_builder.search.units import UNITS
 LONGEST_QUERY = 2000
 DEEPEST_QUERY = 20
 MOST_TERMS = 100
+MOST_PARTS = 500
+"""Atoms of all words and phrases together: a ligature may stand for several, a name has five or six."""
 
 SHORTEST_BEGINNING = 2
 """Characters from which a plain word matches as the beginning of a longer one; with a star, one will do."""
@@ -111,6 +113,7 @@ class _Parser:
         self.quantities = tuple(map(number_name, dialect.quantities))
         self.at = 0
         self.terms = 0
+        self.parts = 0
         self.opened: list[int] = []
 
     def tree(self) -> Node:
@@ -207,7 +210,7 @@ class _Parser:
             self.at = field.end()
             return self._of_field(field[1], start)
         if self.text[self.at] == '"':
-            return _words(self._quoted(), (), beginning=False)
+            return self._words(self._quoted(), (), start, beginning=False)
         word = self._word()
         compared = _BARE_COMPARISON.fullmatch(word)
         if compared is not None:
@@ -257,7 +260,7 @@ class _Parser:
             verbatim = self.typed[at : at + len(phrase)]
             return Value(self._facet(field), verbatim, verbatim=True) if phrase.strip() else Everything()
         if field in WEIGHTS:
-            return _words(phrase, self._text_fields(name, field), beginning=False)
+            return self._words(phrase, self._text_fields(name, field), at, beginning=False)
         return self._measured(name, Typed(phrase, at).after(0), start)
 
     def _measured(self, name: str, value: Typed, start: int) -> Node:
@@ -341,7 +344,7 @@ class _Parser:
         bare = word.rstrip("*")
         star = len(bare) < len(word)
         self._check_stars(bare, star=star, at=at)
-        return _words(bare, fields, beginning=True, star=star)
+        return self._words(bare, fields, at, beginning=True, star=star)
 
     def _exact(self, field: str, word: str, at: int) -> Node:
         bare = word.rstrip("*")
@@ -355,16 +358,18 @@ class _Parser:
         if star and not atoms(bare):
             self._wrong("no letters or digits stand before the star", at)
 
-
-def _words(text: str, fields: tuple[str, ...], *, beginning: bool, star: bool = False) -> Node:
-    """Make a leaf of a word or phrase; text without letters and digits (``&``) asks for nothing."""
-    found = tuple(atoms(text))
-    if not found:
-        return Everything()
-    open_ended = beginning and text[-1:].isalnum() and (star or len("".join(found)) >= SHORTEST_BEGINNING)
-    counted = sum(letter.isalnum() for atom in found for letter in atom)
-    within = open_ended and not star and text[:1].isalnum() and counted >= SHORTEST_WITHIN
-    return Words(found, fields, open_ended, within and (not fields or not NAMES.isdisjoint(fields)))
+    def _words(self, text: str, fields: tuple[str, ...], at: int, *, beginning: bool, star: bool = False) -> Node:
+        """Make a leaf of a word or phrase; text without letters and digits (``&``) asks for nothing."""
+        found = tuple(atoms(text))
+        if not found:
+            return Everything()
+        self.parts += len(found)
+        if self.parts > MOST_PARTS:
+            self._wrong(f"the words have more than {MOST_PARTS} parts", at, "ask for fewer at a time")
+        open_ended = beginning and text[-1:].isalnum() and (star or len("".join(found)) >= SHORTEST_BEGINNING)
+        counted = sum(letter.isalnum() for atom in found for letter in atom)
+        within = open_ended and not star and text[:1].isalnum() and counted >= SHORTEST_WITHIN
+        return Words(found, fields, open_ended, within and (not fields or not NAMES.isdisjoint(fields)))
 
 
 def _shown(text: str) -> str:

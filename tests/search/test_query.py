@@ -252,6 +252,9 @@ def test_what_holds_no_letter_or_digit_asks_for_nothing() -> None:
         ("a" * 2001, 2000, "at most 2,000"),
         ("(" * 500 + "a" + ")" * 500, 20, "nested deeper than 20"),
         ("w " * 200, 200, "more than 100 words"),
+        ("a_" * 600, 0, "more than 500 parts; ask for fewer at a time"),
+        (f"{'a_' * 400} {'½' * 120}", 801, "more than 500 parts"),
+        (f'title:"{"½ " * 600}"', 7, "more than 500 parts"),
     ],
 )
 def test_a_mistake_says_what_is_wrong_and_points_at_the_place(query: str, position: int, message: str) -> None:
