@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from catalog_builder.search.columns import Ints, Mask
 from catalog_builder.search.documents import NAMES, WEIGHTS
+from catalog_builder.search.lexicon import are_in
 from catalog_builder.search.postings import TEXT_FIELDS
 from catalog_builder.search.segments import Segment
 from catalog_builder.search.texts import Texts
@@ -185,7 +186,7 @@ class _Sought:
 
     def holds(self, tokens: Ints) -> Mask:
         inside: Mask = (tokens >= self.first) & (tokens < self.last)
-        return inside if self.some is None else inside & np.isin(tokens, self.some)
+        return inside if self.some is None else inside & are_in(tokens, self.some)
 
 
 def _scored_texts(texts: Texts, words: Words) -> Scores | None:
@@ -216,18 +217,27 @@ def _scored_texts(texts: Texts, words: Words) -> Scores | None:
 
 
 def _straight(texts: Texts, words: Words) -> list[_Sought]:
-    spans = [texts.lexicon.span(atom, beginning=False) for atom in words.atoms]
-    if words.beginning:
-        spans[-1] = texts.lexicon.span(words.atoms[-1], beginning=True)
-    return [_Sought(texts, first, last) for first, last in spans]
+    return _one_after_the_other(texts, words.atoms, beginning=words.beginning)
+
+
+def _one_after_the_other(texts: Texts, atoms: Sequence[str], *, beginning: bool) -> list[_Sought]:
+    """Seek atoms, the last one perhaps as a beginning; ends with the first that is nowhere."""
+    sought: list[_Sought] = []
+    for number, atom in enumerate(atoms, 1):
+        first, last = texts.lexicon.span(atom, beginning=beginning and number == len(atoms))
+        sought.append(_Sought(texts, first, last))
+        if first == last:
+            break
+    return sought
 
 
 def _within(texts: Texts, atoms: Sequence[str]) -> list[_Sought]:
     """Seek a part of a name: one atom anywhere in one, several from the end of one to the beginning of another."""
     some = texts.lexicon.ending(atoms[0]) if len(atoms) > 1 else texts.lexicon.containing(atoms[0])
-    first = _Sought(texts, int(some[0]), int(some[-1]) + 1, some) if len(some) else _Sought(texts, 0, 0)
-    spans = [texts.lexicon.span(atom, beginning=number == len(atoms) - 2) for number, atom in enumerate(atoms[1:])]
-    return [first, *(_Sought(texts, start, end) for start, end in spans)]
+    if not len(some):
+        return [_Sought(texts, 0, 0)]
+    first = _Sought(texts, int(some[0]), int(some[-1]) + 1, some)
+    return [first, *_one_after_the_other(texts, atoms[1:], beginning=True)]
 
 
 def _neighbours(texts: Texts, sought: Sequence[_Sought]) -> Ints:

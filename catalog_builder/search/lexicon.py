@@ -79,14 +79,14 @@ class Lexicon:
             # An atom of this byte alone has no part of three.
             last = np.flatnonzero(self._codes & 0xFFFF == sought[0] << 8 | _END[0])
             pieces = [self._of_parts[self._ends[n] : self._ends[n + 1]] for n in last.tolist()]
-            return np.unique(np.concatenate([np.arange(*self.span(part, beginning=False), dtype=np.int32), *pieces]))
+            return np.sort(np.concatenate([np.arange(*self.span(part, beginning=False), dtype=np.int32), *pieces]))
         found = self._holding_all(sought + _END)
         return found[np.array([self._atoms[n].endswith(sought) for n in found.tolist()], np.bool_)]
 
     def _holding_all(self, line: bytes) -> Ints:
         """Give the atoms that hold all parts of a stretch, though perhaps not the stretch."""
         lists = sorted((self._holding(line[at : at + _PART]) for at in range(len(line) - _PART + 1)), key=len)
-        return reduce(lambda one, other: one[_are_in(one, other)], lists)
+        return reduce(lambda one, other: one[are_in(one, other)], lists)
 
     def _holding(self, part: bytes) -> Ints:
         code = part[0] << 16 | part[1] << 8 | part[2]
@@ -96,8 +96,8 @@ class Lexicon:
         return self._of_parts[self._ends[at] : self._ends[at + 1]]
 
 
-def _are_in(some: Ints, others: Ints) -> NDArray[np.bool_]:
-    """Tell which of some numbers are among others; both ascend."""
+def are_in(some: Ints, others: Ints) -> NDArray[np.bool_]:
+    """Tell which of some numbers are among others, which ascend."""
     places = np.searchsorted(others, some)
     inside = places < len(others)
     inside[inside] = others[places[inside]] == some[inside]
