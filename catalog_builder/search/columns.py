@@ -94,10 +94,9 @@ class Columns:
 
     def __init__(self, folder: Path) -> None:
         """Map the file; raises OSError or ValueError where a file is missing or damaged."""
-        text = (folder / _MEANING).read_text(encoding="ascii")
-        content: dict[str, Any] = json.loads(text)
-        self._directory: Mapping[str, tuple[str, int, int]] = content["arrays"]
-        self.meaning: Mapping[str, Any] = content["meaning"]
+        self._directory: Mapping[str, tuple[str, int, int]]
+        self.meaning: Mapping[str, Any]
+        self._directory, self.meaning = _read_meaning(folder / _MEANING)
         path = folder / _ARRAYS
         self._bytes: NDArray[np.uint8] = (
             np.memmap(path, np.uint8, mode="r") if path.stat().st_size else np.empty(0, np.uint8)
@@ -114,6 +113,16 @@ class Columns:
 
     def strings(self, name: str) -> "Strings":
         return Strings(self.array(f"{name}.ends"), self.array(f"{name}.text"))
+
+
+def _read_meaning(path: Path) -> tuple[dict[str, tuple[str, int, int]], dict[str, Any]]:
+    """Read what a directory file says; raises OSError, or ValueError where it is damaged."""
+    try:
+        content = json.loads(path.read_text(encoding="ascii"))
+        directory = {name: (kind, int(offset), int(count)) for name, (kind, offset, count) in content["arrays"].items()}
+        return directory, dict(content["meaning"])
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise ValueError(f"{path} is damaged") from exc
 
 
 class Strings:

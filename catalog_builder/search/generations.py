@@ -109,7 +109,7 @@ def read_dead(folder: Path, part: Part) -> Ints:
     if part.dead is None:
         return np.empty(0, np.int32)
     dead = np.fromfile(folder / part.dead, np.int32)
-    if len(dead) != part.dead_count:
+    if len(dead) != part.dead_count or np.any((dead < 0) | (dead >= part.count)):
         raise ValueError(f"{folder / part.dead} is damaged")
     return dead
 

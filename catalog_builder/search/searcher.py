@@ -47,6 +47,8 @@ _TRIES = 20
 _SIGHTS = 32
 """Callers whose sight of the newest generation is kept."""
 
+_LONGEST_SHOWN = 60
+
 _PLAIN = Dialect()
 
 _Stamp = tuple[int, int, int]
@@ -147,7 +149,7 @@ class Searcher:
                     break
                 except (Damaged, OSError, ValueError, KeyError) as exc:
                     if _stamp(self._folder) == stamp or attempt == _TRIES - 1:
-                        raise CatalogError(str(exc), where=self._folder, remedy="build the catalogue again") from exc
+                        raise CatalogError(_said(exc), where=self._folder, remedy="build the catalogue again") from exc
             return self._collection
 
     def _opened(self) -> Collection:
@@ -161,15 +163,26 @@ class Searcher:
         return Held(Segment(self._folder / part.segment), self._numbering)
 
 
+def _said(exc: Exception) -> str:
+    """Say what is the matter; in which file matters to nobody, for all of them are made again."""
+    match exc:
+        case Damaged():
+            return str(exc)
+        case OSError():
+            return f"the search index cannot be read ({exc.strerror or 'no access'})"
+        case _:
+            return "the search index is damaged"
+
+
 def _check(request: SearchRequest) -> None:
     if not is_sort(request.sort):
-        raise CatalogError(f"cannot sort by {request.sort!r}", where="sort")
+        raise CatalogError(f"cannot sort by {request.sort[:_LONGEST_SHOWN]!r}", where="sort")
     if not (1 <= request.per_page <= MOST_PER_PAGE and request.page >= 1):
         raise CatalogError(f"a page has 1 to {MOST_PER_PAGE} rows, and the first page is 1", where="page")
     asked = {*request.chosen, *(request.counted or ())}
     unknown = sorted(asked - set(FACET_NAMES))
     if unknown:
-        raise CatalogError(f"no facet {unknown[0]!r}")
+        raise CatalogError(f"no facet {unknown[0][:_LONGEST_SHOWN]!r}")
 
 
 def _stamp(folder: Path) -> _Stamp | None:
