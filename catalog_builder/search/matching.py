@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog_builder.facets import Level, SearchRequest
-from catalog_builder.search.collection import Collection
+from catalog_builder.search.collection import Collection, View
 from catalog_builder.search.columns import Mask
 from catalog_builder.search.documents import FACETS_OF_DATASETS
 from catalog_builder.search.tree import And, Between, Everything, Node, Not, OfDataset, Or, Present, Value, Words
@@ -46,6 +46,14 @@ class Sight:
             self.visible = collection.alive & open_to_caller[collection.beamtime]
         self.datasets = np.flatnonzero(self.visible & ~collection.is_scan)
         """Documents of datasets."""
+
+    @functools.cached_property
+    def views(self) -> tuple[View, ...]:
+        """Segments of which something may be seen.
+
+        The others are not looked into: what stands in them cannot be told from how long an answer takes.
+        """
+        return tuple(view for view in self.collection.views if self.visible[view.start : view.end].any())
 
     @functools.cached_property
     def scans(self) -> Mask:
@@ -214,8 +222,9 @@ class Matched:
                 return self._leaf(node, scored=scored)
 
     def _leaf(self, leaf: Between | Words, *, scored: bool) -> Mask:
+        """Tell which documents satisfy a leaf; none does in segments of which nothing may be seen."""
         mask = np.zeros(self.collection.count, np.bool_)
-        for view in self.collection.views:
+        for view in self.sight.views:
             self.check()
             found = view.held.evaluator.found(leaf)
             if len(found.documents):

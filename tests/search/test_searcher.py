@@ -435,3 +435,17 @@ def test_an_index_that_vanishes_leaves_what_is_open_answering(folder: Path) -> N
     assert names(searcher, SearchRequest(level="scan")) == ["a1"]
     Indexer(folder / "index").apply([scan("a2")])
     assert names(searcher, SearchRequest(level="scan")) == ["a2"]
+
+
+def test_segments_of_which_the_caller_sees_nothing_are_not_looked_into(folder: Path) -> None:
+    indexer, searcher = Indexer(folder), Searcher(folder)
+    indexer.apply([scan("mine_1", numbers={"points": 5.0}), dataset("a")])
+    indexer.apply([scan("theirs_1", beamtime="11000002", numbers={"points": 5.0}), dataset("a", beamtime="11000002")])
+
+    for query in ("theirs", "points:>1", "mine OR NOT theirs", "scans:>0", "heirs_1"):
+        for level in ("scan", "dataset"):
+            searcher.search(SearchRequest(q=query, level=level, sort="relevance"), MINE)
+    mine, theirs = searcher._current().views
+    assert mine.held.evaluator._leaves
+    assert not theirs.held.evaluator._leaves
+    assert names(searcher, SearchRequest(q="theirs OR mine", level="scan")) == ["mine_1", "theirs_1"]
