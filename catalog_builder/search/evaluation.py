@@ -160,6 +160,8 @@ def _unscored(documents: Ints) -> Found:
 
 
 def _scored(scores: Scores) -> Found:
+    if scores.all():
+        return Found(np.arange(len(scores), dtype=np.int32), scores)
     documents = np.flatnonzero(scores > 0).astype(np.int32)
     return Found(documents, scores[documents])
 

@@ -227,10 +227,11 @@ class Matched:
         for view in self.sight.views:
             self.check()
             found = view.held.evaluator.found(leaf)
-            if len(found.documents):
-                mask[view.start : view.end][found.documents] = True
-                if scored:
-                    self._scores[view.start : view.end][found.documents] += found.scores
+            every = len(found.documents) == view.held.segment.count
+            here = slice(None) if every else found.documents
+            mask[view.start : view.end][here] = True
+            if scored:
+                self._scores[view.start : view.end][here] += found.scores
         return mask
 
     def _of_datasets(self, leaf: Between) -> Mask:
