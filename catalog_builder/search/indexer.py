@@ -6,6 +6,7 @@ Knows commits and when to merge; does not know queries, nor who holds the lock: 
 import logging
 import secrets
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -102,8 +103,9 @@ class Indexer:
         Updates may be a stream: at most LARGEST_SEGMENT documents are held in memory.
         """
         self._refresh()
-        parts = self._without(self._generation.parts, removals)
-        self._commit(self._with_updates(parts, updates))
+        with self._leaving_nothing_half():
+            parts = self._without(self._generation.parts, removals)
+            self._commit(self._with_updates(parts, updates))
 
     def replace_beamtime(self, beamtime: str, documents: Iterable[Document]) -> None:
         """Make these the documents of a beamtime, in one step; those that have not changed are left alone."""
@@ -119,8 +121,9 @@ class Indexer:
                     before.pop(document.key, None)
                     yield document
 
-        parts = self._with_updates(self._generation.parts, changed())
-        self._commit(self._without(parts, before.keys() - seen))
+        with self._leaving_nothing_half():
+            parts = self._with_updates(self._generation.parts, changed())
+            self._commit(self._without(parts, before.keys() - seen))
 
     def remove_beamtime(self, beamtime: str) -> None:
         """Remove all documents of a beamtime."""
@@ -138,8 +141,19 @@ class Indexer:
     def merge(self) -> None:
         """Merge small segments until few of each size are left; what searches see stays the same."""
         self._refresh()
-        while group := _to_merge(self._generation.parts, LARGEST_SEGMENT):
-            self._merge(group)
+        with self._leaving_nothing_half():
+            while group := _to_merge(self._generation.parts, LARGEST_SEGMENT):
+                self._merge(group)
+
+    @contextmanager
+    def _leaving_nothing_half(self) -> Iterator[None]:
+        """Remove what a commit that fails has written: on a full disk it would be in the way of the next one."""
+        try:
+            yield
+        except OSError:
+            with suppress(OSError):
+                tidy(self._folder, self._generation)
+            raise
 
     def _of_beamtime(self, beamtime: str) -> dict[str, int]:
         """Give the digests of a beamtime's documents by key."""

@@ -1,3 +1,4 @@
+import errno
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from catalog_builder.facets import SearchRequest
 from catalog_builder.search import Document, Indexer, Searcher, generations
 from catalog_builder.search import indexer as indexer_module
+from catalog_builder.search.columns import ColumnWriter
 from catalog_builder.search.generations import FORMAT, index_folder
 
 
@@ -240,3 +242,25 @@ def test_a_new_format_is_built_beside_the_old_one_which_answers_as_before(
     assert [path.name for path in tmp_path.iterdir()] == [f"format-{FORMAT + 1}"]
     assert names(serving, "film") == ["a1", "a2"]
     assert found(Searcher(tmp_path)) == [("a1", "again"), ("a2", "film")]
+
+
+def test_a_commit_for_which_the_disk_has_no_room_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    indexer = Indexer(tmp_path)
+    indexer.apply([scan("a1"), scan("a2")])
+    before = sorted(index_folder(tmp_path).iterdir())
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ColumnWriter, "write", full)
+        for _ in range(2):
+            with pytest.raises(OSError, match="No space left"):
+                indexer.apply([scan("a3")], ["scan:11017404/a1"])
+    assert sorted(index_folder(tmp_path).iterdir()) == before
+    assert names(Searcher(tmp_path)) == ["a1", "a2"]
+
+    indexer.apply([scan("a3")])
+    assert names(Searcher(tmp_path)) == ["a1", "a2", "a3"]
