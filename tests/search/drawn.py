@@ -102,9 +102,19 @@ def _facets(random: Random) -> dict[str, tuple[str, ...]]:
     return facets | {"dataset.on_disk": random.choice([on_disk, (*on_disk, "part")])}
 
 
-DOCUMENTS = st.lists(st.integers(0, 2**32).map(document), max_size=24)
+def _several(seeds: list[int], many: int, seed: int) -> tuple[Document, ...]:
+    random = Random(seed)
+    return tuple(document(each) for each in (*seeds, *(random.getrandbits(32) for _ in range(many))))
+
+
+_BATCHES = st.builds(
+    _several, st.lists(st.integers(0, 2**32), max_size=4), st.sampled_from((0, 30, 60, 30)), st.integers(0, 2**32)
+)
+DOCUMENTS = _BATCHES.map(list)
 LEVELS = st.sampled_from(("scan", "dataset"))
-ALLOWED = st.one_of(st.none(), st.frozensets(st.sampled_from(BEAMTIMES)))
+ALLOWED = st.sampled_from(
+    (None, None, frozenset(BEAMTIMES[1:]), frozenset(BEAMTIMES[:1]), frozenset((*BEAMTIMES, "unknown")), frozenset(()))
+)
 
 
 # -- commits -------------------------------------------------------------------------------------------------------
@@ -127,7 +137,6 @@ class Commit:
         return kept | {document.key: document for document in self.updates}
 
 
-_UPDATES = st.lists(st.integers(0, 2**32).map(document), max_size=12).map(tuple)
 _KEYS = st.builds(
     lambda beamtime, letter, name: f"scan:{beamtime}/{letter}{name}",
     st.sampled_from(BEAMTIMES),
@@ -136,13 +145,13 @@ _KEYS = st.builds(
 ) | st.builds(lambda beamtime, name: f"dataset:{beamtime}/{name}", st.sampled_from(BEAMTIMES), st.sampled_from(NAMES))
 _THEN = st.sampled_from(("", "", "merge", "finish", "again"))
 COMMITS = st.one_of(
-    st.builds(Commit, updates=_UPDATES, removals=st.lists(_KEYS, max_size=8).map(tuple), then=_THEN),
+    st.builds(Commit, updates=_BATCHES, removals=st.lists(_KEYS, max_size=8).map(tuple), then=_THEN),
     st.builds(
         lambda beamtime, updates, then: Commit(
             tuple(each for each in updates if each.beamtime == beamtime), beamtime=beamtime, then=then
         ),
         st.sampled_from(BEAMTIMES),
-        _UPDATES,
+        _BATCHES,
         _THEN,
     ),
 )
@@ -200,36 +209,58 @@ _PHRASES = st.builds(
     st.sampled_from(_FIELDS),
     st.lists(st.sampled_from(_TYPED), max_size=3),
 )
-_AMOUNTS = ("15", "15keV", "15000 eV", "15.2keV", "0.015MeV", "45deg", "0.5rad", "0.5", "-0.5", "1", "41", "1e4", "4")
-_AMOUNTS_TOO = ("25°C", "298.15K", "1MB", "1GB", "50%", "1mm", "11")
+_AMOUNTS = {
+    "energy": ("15", "15keV", "15000 eV", "15.2keV", "0.015MeV"),
+    "chi": ("45deg", "0.5rad", "0.5", "-0.5", "1"),
+    "positioner.chi": ("45deg", "0.5rad", "1mm", "1"),
+    "channel.roi1.max": ("1e4", "3", "10kcps", "3counts"),
+    "points": ("11", "41", "41.5"),
+    "size": ("1MB", "1GB", "1000000", "1MiB"),
+    "temperature": ("25°C", "298.15K", "300"),
+    "humidity": ("50%", "0.5"),
+    "quantity.humidity": ("50%", "0.5"),
+    "date": ("2021", "2023-10-06"),
+    "scans": ("1", "4"),
+    "year": ("2021", "2022"),
+}
+
+
+def _compared(name: str, sign: str, one: int, other: int) -> str:
+    amounts = _AMOUNTS[name]
+    first, second = amounts[one % len(amounts)], ("", *amounts)[other % (len(amounts) + 1)]
+    return f"{name}:{sign}{first}" if sign != ".." else f"{name}:{first}..{second}"
+
+
 _COMPARED = st.builds(
-    lambda name, sign, amount, other: f"{name}:{sign}{amount}" if sign != ".." else f"{name}:{amount}..{other}",
-    st.sampled_from((*NUMBERS, "quantity.humidity", "channel.roi1.min", "year", "exposure")),
+    _compared,
+    st.sampled_from([*_AMOUNTS]),
     st.sampled_from(("", "=", ">", ">=", "<", "<=", "..", "..")),
-    st.sampled_from((*_AMOUNTS, *_AMOUNTS_TOO)),
-    st.sampled_from(("", *_AMOUNTS, *_AMOUNTS_TOO)),
-)
+    st.integers(0, 5),
+    st.integers(0, 5),
+) | st.builds("{}:{}".format, st.sampled_from([*_AMOUNTS]), st.sampled_from(("15keV", ">1mm", "1..50%", "<=x")))
 _DATES = st.builds(
     lambda name, sign, date: f"{name}:{sign}{date}",
     st.sampled_from(("date", "month", "year")),
     st.sampled_from(("", ">", "<=", "..")),
     st.sampled_from(("2021", "2021-09", "2023-10", "2023-10-06", "2023-10-29T02", "2023-02-30", "2021..2023-10")),
 )
-_CHOICES = st.sampled_from([(name, value) for name, values in VALUES.items() for value in values])
+_EVERY_VALUE = [(name, value) for name, values in VALUES.items() for value in values]
+_OFFERED = [choice for choice in _EVERY_VALUE if choice[0] != "has"]
+_CHOICES = st.sampled_from(_EVERY_VALUE)
 _OF_FACETS = st.builds(
     lambda choice, spelt: spelt.format(*choice),
     _CHOICES,
     st.sampled_from(('{0}:"{1}"', "{0}:{1}", "{0}:{1}*", "has:{0}", "{0}:{1[0]}*")),
 ) | st.sampled_from([*MARKS]).map(lambda mark: f"has:{mark}")
-_HAVING = st.sampled_from((*NUMBERS, "date", "channel.roi1.max", "positoner.chi", "nothing")).map("has:{}".format)
+_HAVING = st.sampled_from((*NUMBERS, "date", "positoner.chi", "nothing")).map("has:{}".format)
 LEAVES = st.one_of(_PLAIN, _PLAIN, _PHRASES, _COMPARED, _DATES, _OF_FACETS, _HAVING)
 
 _TREES = st.recursive(
     LEAVES,
     lambda inner: st.one_of(
-        st.builds("{} {}".format, inner, inner),
         st.builds("{} OR {}".format, inner, inner),
-        st.builds("{} AND {}".format, inner, inner),
+        st.builds("{} {}".format, inner, inner),
+        st.builds("({} OR {}) AND {}".format, inner, inner, inner),
         st.builds("({})".format, inner),
         st.builds("NOT {}".format, inner),
         st.builds("-{}".format, inner),
@@ -244,7 +275,7 @@ _GARBAGE = st.one_of(
     st.text(max_size=20),
     st.sampled_from(("(" * 25, "a " * 101, "a" * 2001, "*a*", "??????*", "(a OR " * 20 + "a" + ")" * 20)),
 )
-QUERIES = st.one_of(st.just(""), _TREES, _TREES, _TREES, _TREES, _GARBAGE)
+QUERIES = st.one_of(st.just(""), LEAVES, LEAVES, _TREES, _TREES, _TREES, _GARBAGE)
 """What may be typed; most of it can be understood."""
 
 SORTS = st.builds(
@@ -253,17 +284,16 @@ SORTS = st.builds(
     st.sampled_from(
         (
             *("relevance", "relevance", "date", *_SORTS, "energy", "points", "size", "positioner.chi"),
-            *("channel.roi1.max", "quantity.humidity", "positioner.none", "unknown"),
+            *("channel.roi1.max", "quantity.humidity", "positioner.none"),
         )
     ),
 )
-CHOSEN = st.lists(
-    _CHOICES.filter(lambda choice: choice[0] != "has")
-    | st.sampled_from(
-        [("on_disk", "part"), ("flag", "unknown"), ("month", "1999-01"), *(("beamtime", b) for b in BEAMTIMES)]
-    ),
-    max_size=3,
-).map(lambda pairs: {name: tuple(sorted({v for n, v in pairs if n == name})) for name, _ in pairs})
+_FREQUENT = [choice for choice in _OFFERED if choice[0] in ("flag", "on_disk", "state")]
+_RARELY = [("on_disk", "part"), ("flag", "unknown"), ("month", "1999-01"), *(("beamtime", each) for each in BEAMTIMES)]
+CHOSEN = st.lists(st.sampled_from([*_FREQUENT, *_FREQUENT, *_OFFERED, *_RARELY]), max_size=4).map(
+    lambda pairs: {name: tuple(sorted({value for n, value in pairs if n == name})) for name, _ in pairs}
+)
+NOTHING_CHOSEN = st.builds(dict[str, tuple[str, ...]])
 COUNTED = st.sampled_from((None, None, None, (), ("flag", "month")))
 
 
@@ -271,8 +301,8 @@ REQUESTS = st.builds(
     SearchRequest,
     q=QUERIES,
     level=LEVELS,
-    chosen=CHOSEN,
-    sort=SORTS,
+    chosen=NOTHING_CHOSEN | CHOSEN,
+    sort=SORTS | st.sampled_from(("relevance", "-relevance", "-date", "relevance", "size", "unknown")),
     page=st.sampled_from((1, 1, 1, 2, 3, 10)),
     per_page=st.sampled_from((100, 1, 2, 5)),
     counted=COUNTED,
@@ -291,6 +321,6 @@ SUGGESTED = st.builds(
     SuggestRequest,
     text=_TEXTS,
     facet=st.sampled_from((None, None, *VALUES, "beamtime")).filter(lambda name: name != "has"),
-    search=REQUESTS,
+    search=st.builds(SearchRequest, level=LEVELS, chosen=NOTHING_CHOSEN | CHOSEN) | REQUESTS,
     most=st.sampled_from((10, 1, 50)),
 )
