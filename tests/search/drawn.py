@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 from zoneinfo import ZoneInfo
 
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import strategies as st
 
 from catalog_builder.facets import SearchRequest, SuggestRequest
-from catalog_builder.search import Document
+from catalog_builder.search import Document, Indexer
 from catalog_builder.search import indexer as indexer_module
 from catalog_builder.search.documents import MARKS, WEIGHTS
 from catalog_builder.search.query import Dialect
@@ -155,6 +156,21 @@ COMMITS = st.one_of(
         _THEN,
     ),
 )
+
+
+def committed(folder: Path, indexer: Indexer, commit: Commit) -> Indexer:
+    """Carry a commit out; gives who carries out the next."""
+    if commit.beamtime is None:
+        indexer.apply(commit.updates, commit.removals)
+    else:
+        indexer.replace_beamtime(commit.beamtime, commit.updates)
+    if commit.then == "again":
+        return Indexer(folder)
+    if commit.then == "merge":
+        indexer.merge()
+    if commit.then == "finish":
+        indexer.finish()
+    return indexer
 
 
 # -- sizes ---------------------------------------------------------------------------------------------------------

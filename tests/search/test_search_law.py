@@ -31,6 +31,7 @@ from .drawn import (
     SUGGESTED,
     Commit,
     Sizes,
+    committed,
 )
 from .naive import Meaning, Plain
 
@@ -280,21 +281,6 @@ STORIES = st.builds(
     allowed=ALLOWED,
     sizes=SIZES,
 )
-
-
-def committed(folder: Path, indexer: Indexer, commit: Commit) -> Indexer:
-    """Carry a commit out; gives who carries out the next."""
-    if commit.beamtime is None:
-        indexer.apply(commit.updates, commit.removals)
-    else:
-        indexer.replace_beamtime(commit.beamtime, commit.updates)
-    if commit.then == "again":
-        return Indexer(folder)
-    if commit.then == "merge":
-        indexer.merge()
-    if commit.then == "finish":
-        indexer.finish()
-    return indexer
 
 
 def outcomes(searcher: Searcher, story: Story, allowed: frozenset[str] | None) -> list[Outcome]:
