@@ -153,13 +153,16 @@ def neither(one: Query) -> Query:
     return Query(f"NOT {one.text}", lambda document: not one.holds(document))
 
 
+_WORDS_ALONE = st.builds(
+    word_query,
+    st.sampled_from(("sto", "sto20", "st", "s", "film", "gk_sto", "-0.5", "0.5", "grosse", "00173", "111", "0907")),
+    st.sampled_from([None, "command", "sample", "keyword"]),
+    st.booleans(),
+)
 _LEAVES = st.one_of(
-    st.builds(
-        word_query,
-        st.sampled_from(("sto", "sto20", "st", "s", "film", "gk_sto", "-0.5", "0.5", "grosse", "00173", "111", "0907")),
-        st.sampled_from([None, "command", "sample", "keyword"]),
-        st.booleans(),
-    ),
+    _WORDS_ALONE,
+    _WORDS_ALONE,
+    _WORDS_ALONE,
     st.sampled_from([("sto", "film"), ("film", "sto20"), ("gk", "sto", "film")]).map(phrase_query),
     st.builds(
         number_query,
@@ -192,7 +195,7 @@ CASES = st.builds(
     SearchRequest,
     level=LEVELS,
     chosen=CHOSEN,
-    sort=SORTS,
+    sort=SORTS | st.sampled_from(("relevance", "-relevance")),
     page=st.sampled_from((1, 1, 2)),
     per_page=st.sampled_from((2, 100)),
 )
@@ -209,16 +212,18 @@ def index(folder: Path, drawn: list[Document]) -> Searcher:
     return Searcher(folder, DIALECT)
 
 
-@settings(max_examples=40, deadline=None)
-@given(drawn=DOCUMENTS, case=CASES, query=QUERIES, allowed=ALLOWED, sizes=SIZES)
+@settings(max_examples=25, deadline=None)
+@given(
+    drawn=DOCUMENTS, asked=st.lists(st.tuples(CASES, QUERIES), min_size=1, max_size=12), allowed=ALLOWED, sizes=SIZES
+)
 def test_hits_totals_order_and_facets_are_those_of_going_through_all_documents(
-    drawn: list[Document], case: SearchRequest, query: Query, allowed: frozenset[str] | None, sizes: Sizes
+    drawn: list[Document], asked: list[tuple[SearchRequest, Query]], allowed: frozenset[str] | None, sizes: Sizes
 ) -> None:
-    request = replace(case, q=query.text)
     with sizes.set(), TemporaryDirectory() as folder:
-        answer = plainly(index(Path(folder), drawn).search(request, allowed))
-
-    assert answer == Plain(drawn, allowed, most_values=sizes.most_values).search(request, query.meaning)
+        searcher, plain = index(Path(folder), drawn), Plain(drawn, allowed, most_values=sizes.most_values)
+        for case, query in asked:
+            request = replace(case, q=query.text)
+            assert plainly(searcher.search(request, allowed)) == plain.search(request, query.meaning)
 
 
 @settings(max_examples=30, deadline=None)
@@ -232,7 +237,7 @@ def test_hits_totals_order_and_facets_are_those_of_going_through_all_documents(
 def test_a_value_counts_what_choosing_it_finds_and_choosing_it_finds_what_asking_for_it_does(
     drawn: list[Document], case: SearchRequest, query: Query, allowed: frozenset[str] | None, facet: str
 ) -> None:
-    with TemporaryDirectory() as folder:
+    with Sizes().set(), TemporaryDirectory() as folder:
         searcher = index(Path(folder), drawn)
         others = {name: values for name, values in case.chosen.items() if name != facet}
 
@@ -275,8 +280,8 @@ class Story:
 
 STORIES = st.builds(
     Story,
-    commits=st.lists(COMMITS, min_size=1, max_size=4),
-    requests=st.lists(REQUESTS, min_size=1, max_size=4),
+    commits=st.lists(COMMITS, min_size=1, max_size=3),
+    requests=st.lists(REQUESTS, min_size=2, max_size=10),
     suggested=SUGGESTED,
     allowed=ALLOWED,
     sizes=SIZES,
@@ -314,7 +319,7 @@ def check(story: Story) -> None:
         assert outcomes(Searcher(alone, DIALECT), story, None) == told
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(story=STORIES)
 def test_whatever_is_typed_after_whatever_commits_the_answer_is_that_of_the_allowed_documents_alone(
     story: Story,
