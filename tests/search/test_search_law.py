@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalog_builder.errors import CatalogError
-from catalog_builder.facets import SearchRequest, SearchResult, Suggestion, SuggestRequest
+from catalog_builder.facets import Level, SearchRequest, SearchResult, Suggestion, SuggestRequest
 from catalog_builder.search import Document, Indexer, Searcher
 from catalog_builder.search import indexer as indexer_module
 from catalog_builder.search.documents import NAMES, WEIGHTS
@@ -25,6 +25,7 @@ from .drawn import (
     DIALECT,
     DOCUMENTS,
     LEVELS,
+    NOTHING_CHOSEN,
     REQUESTS,
     SIZES,
     SORTS,
@@ -32,6 +33,7 @@ from .drawn import (
     Commit,
     Sizes,
     committed,
+    several,
 )
 from .naive import Meaning, Plain
 
@@ -181,23 +183,19 @@ _LEAVES = st.one_of(
     ),
 )
 
-QUERIES = st.one_of(
-    st.just(Query("", lambda _: True)),
-    st.recursive(
-        _LEAVES,
-        lambda inner: st.one_of(
-            st.builds(both, inner, inner), st.builds(either, inner, inner), st.builds(neither, inner)
-        ),
-        max_leaves=5,
-    ),
+_TREES = st.recursive(
+    _LEAVES,
+    lambda inner: st.one_of(st.builds(both, inner, inner), st.builds(either, inner, inner), st.builds(neither, inner)),
+    max_leaves=5,
 )
+QUERIES = st.one_of(st.just(Query("", lambda _: True)), _WORDS_ALONE, _WORDS_ALONE, _LEAVES, _TREES, _TREES)
 CASES = st.builds(
     SearchRequest,
     level=LEVELS,
-    chosen=CHOSEN,
+    chosen=st.one_of(NOTHING_CHOSEN, NOTHING_CHOSEN, CHOSEN),
     sort=SORTS | st.sampled_from(("relevance", "-relevance")),
-    page=st.sampled_from((1, 1, 2)),
-    per_page=st.sampled_from((2, 100)),
+    page=st.sampled_from((1, 1, 1, 2)),
+    per_page=st.sampled_from((100, 100, 2)),
 )
 
 
@@ -214,7 +212,7 @@ def index(folder: Path, drawn: list[Document]) -> Searcher:
 
 @settings(max_examples=25, deadline=None)
 @given(
-    drawn=DOCUMENTS, asked=st.lists(st.tuples(CASES, QUERIES), min_size=1, max_size=12), allowed=ALLOWED, sizes=SIZES
+    drawn=DOCUMENTS, asked=st.lists(st.tuples(CASES, QUERIES), min_size=4, max_size=12), allowed=ALLOWED, sizes=SIZES
 )
 def test_hits_totals_order_and_facets_are_those_of_going_through_all_documents(
     drawn: list[Document], asked: list[tuple[SearchRequest, Query]], allowed: frozenset[str] | None, sizes: Sizes
@@ -224,6 +222,38 @@ def test_hits_totals_order_and_facets_are_those_of_going_through_all_documents(
         for case, query in asked:
             request = replace(case, q=query.text)
             assert plainly(searcher.search(request, allowed)) == plain.search(request, query.meaning)
+
+
+_LEVELS: tuple[Level, ...] = ("scan", "dataset")
+_SWEPT = (
+    *(
+        word_query(word, field, star)
+        for word in ("sto", "film", "s", "grosse", "0.5", "0907", "to")
+        for field in (None, "sample", "comment")
+        for star in (False, True)
+    ),
+    either(word_query("sto", None, False), word_query("film", "flag", False)),
+    both(word_query("s", None, True), neither(word_query("film", None, False))),
+    phrase_query(("sto", "film")),
+    *(number_query(name, sign, 1.0) for name in ("chi", "points") for sign in _SIGNS),
+    *(energy_query(sign, 15.0) for sign in _SIGNS),
+)
+
+
+@settings(max_examples=6, deadline=None)
+@given(seed=st.integers(0, 2**32), allowed=ALLOWED, sizes=SIZES)
+def test_each_kind_of_query_finds_and_orders_what_going_through_many_documents_does(
+    seed: int, allowed: frozenset[str] | None, sizes: Sizes
+) -> None:
+    drawn = several([], 70, seed)
+    with sizes.set(), TemporaryDirectory() as folder:
+        searcher, plain = index(Path(folder), [*drawn]), Plain(drawn, allowed)
+        for query in _SWEPT:
+            for level in _LEVELS:
+                sort = "-relevance" if seed % 3 == 0 else "relevance"
+                request = SearchRequest(q=query.text, level=level, sort=sort, per_page=100, counted=())
+                answer = plainly(searcher.search(request, allowed))
+                assert answer == plain.search(request, query.meaning), query.text
 
 
 @settings(max_examples=30, deadline=None)
