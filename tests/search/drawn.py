@@ -26,7 +26,7 @@ DIALECT = Dialect(zone=ZoneInfo("Europe/Berlin"), quantities=("humidity",))
 BEAMTIMES = ("11000001", "11000002", "11000003")
 WORDS = (
     *("sto", "sto20", "st", "s", "film", "gk_sto", "-0.5", "0.5", "Größe", "Müller", "00173", "111", "STO(111)"),
-    *("20210907", "2021-09-07", "Kα1", "µm", "日本", "film", "I-20230412", "\udce4x", "e\u0301tude"),
+    *("20210907", "2021-09-07", "Kα1", "µm", "日本", "film", "biofilm", "I-20230412", "\udce4x", "e\u0301tude"),
 )
 NAMES = ("a", "gk_sto20", "x=20y", "night~align", "Größe", "20210907")
 
