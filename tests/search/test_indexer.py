@@ -2,16 +2,18 @@ import errno
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog_builder.facets import SearchRequest
+from catalog_builder.facets import Level, SearchRequest
 from catalog_builder.search import Document, Indexer, Searcher, generations
 from catalog_builder.search import indexer as indexer_module
 from catalog_builder.search.columns import ColumnWriter
 from catalog_builder.search.generations import FORMAT, index_folder
+from tests.search.drawn import COMMITS, SIZES, Commit, Sizes, committed
 
 
 def scan(name: str, *, title: str = "film", beamtime: str = "11017404", **numbers: float) -> Document:
@@ -183,28 +185,56 @@ def test_many_small_commits_are_merged_in_passing_and_lose_nothing(tmp_path: Pat
     assert found(searcher) == [(f"a{n:02d}", f"word{n:02d}") for n in range(20)]
 
 
-_NAMES = st.sampled_from(["a1", "a2", "a3", "b1", "b2"])
-_COMMIT = st.tuples(
-    st.lists(st.tuples(_NAMES, st.sampled_from(["red", "green", "blue"]))), st.lists(_NAMES), st.booleans()
-)
+def check_commits(commits: list[Commit], sizes: Sizes) -> None:
+    """Compare an index after each commit with what was said last, and in the end with one that is built at once."""
+    known: dict[str, Document] = {}
+    with sizes.set(), TemporaryDirectory() as name:
+        old, new = Path(name) / "old", Path(name) / "new"
+        indexer, searcher = Indexer(old), Searcher(old)
+        for commit in commits:
+            indexer = committed(old, indexer, commit)
+            known = commit.told(known)
+            assert everything(searcher) == everything(Searcher(old)) == {key: d.fields for key, d in known.items()}
+            assert len(indexer) == len(known)
+            assert indexer.beamtimes() == {document.beamtime for document in known.values()}
+            assert all((key in indexer) == (key in known) for one in commits for key in (*one.removals, *known))
+        Indexer(new).apply(known.values())
+        assert words_and_values(searcher) == words_and_values(Searcher(new))
+        for beamtime in {document.beamtime for document in known.values()}:
+            before = index_folder(old).stat().st_mtime_ns
+            indexer.replace_beamtime(beamtime, (d for d in known.values() if d.beamtime == beamtime))
+            assert index_folder(old).stat().st_mtime_ns == before
 
 
-@settings(max_examples=15, deadline=None)
-@given(commits=st.lists(_COMMIT, max_size=8))
-def test_after_any_commits_the_index_holds_what_was_said_last(
-    commits: list[tuple[list[tuple[str, str]], list[str], bool]], tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    folder = tmp_path_factory.mktemp("index")
-    indexer, searcher = Indexer(folder), Searcher(folder)
-    expected: dict[str, str] = {}
-    for updates, removals, merge in commits:
-        indexer.apply([scan(name, title=title) for name, title in updates], [f"scan:11017404/{n}" for n in removals])
-        expected = {name: title for name, title in expected.items() if name not in removals} | dict(updates)
-        if merge:
-            indexer.merge()
-        assert found(searcher) == sorted(expected.items())
-        for word in ("red", "green", "blue"):
-            assert names(searcher, word) == sorted(name for name, title in expected.items() if title == word)
+def everything(searcher: Searcher) -> dict[str, object]:
+    levels: tuple[Level, ...] = ("scan", "dataset")
+    requests = [SearchRequest(level=level, sort="name") for level in levels]
+    return {hit.key: hit.fields for request in requests for hit in searcher.rows(request, None)}
+
+
+def words_and_values(searcher: Searcher) -> list[object]:
+    """Give what some searches tell, in each order."""
+    asked = ("", "sto", "film*", "111", "energy:>15keV", "chi:1", "keyword:k1", "has:peak", "scans:>1", '"sto film"')
+    levels: tuple[Level, ...] = ("scan", "dataset")
+    return [
+        replace(searcher.search(SearchRequest(q=q, level=level, sort=sort, per_page=100), None), took_ms=0.0)
+        for q in asked
+        for level in levels
+        for sort in ("relevance", "-date", "energy")
+    ]
+
+
+@settings(max_examples=12, deadline=None)
+@given(commits=st.lists(COMMITS, max_size=5), sizes=SIZES)
+def test_after_any_commits_the_index_holds_what_was_said_last(commits: list[Commit], sizes: Sizes) -> None:
+    check_commits(commits, sizes)
+
+
+@pytest.mark.campaign
+@settings(max_examples=600, deadline=None)
+@given(commits=st.lists(COMMITS, min_size=6, max_size=25), sizes=SIZES)
+def test_after_many_commits_the_index_holds_what_was_said_last(commits: list[Commit], sizes: Sizes) -> None:
+    check_commits(commits, sizes)
 
 
 def test_what_a_document_shows_and_says_survives_a_merge_whole(tmp_path: Path) -> None:
