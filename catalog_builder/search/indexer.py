@@ -204,8 +204,13 @@ class Indexer:
         if parts == self._generation.parts:
             return
         self._switch(parts)
-        while group := _to_merge(self._generation.parts, MERGED_IN_PASSING):
-            self._merge(group)
+        try:
+            while group := _to_merge(self._generation.parts, MERGED_IN_PASSING):
+                self._merge(group)
+        except OSError as exc:  # what was asked is done; small segments can wait
+            _log.warning("small segments of the search index are merged another time: %s", exc)
+            with suppress(OSError):
+                tidy(self._folder, self._generation)
 
     def _merge(self, group: frozenset[str]) -> None:
         writer = SegmentWriter()

@@ -13,6 +13,7 @@ from catalog_builder.search import Document, Indexer, Searcher, generations
 from catalog_builder.search import indexer as indexer_module
 from catalog_builder.search.columns import ColumnWriter
 from catalog_builder.search.generations import FORMAT, index_folder
+from catalog_builder.search.segments import SegmentWriter
 from tests.search.drawn import COMMITS, SIZES, Commit, Sizes, committed
 
 
@@ -294,3 +295,23 @@ def test_a_commit_for_which_the_disk_has_no_room_leaves_nothing_behind(
 
     indexer.apply([scan("a3")])
     assert names(Searcher(tmp_path)) == ["a1", "a2", "a3"]
+
+
+def test_a_commit_is_done_though_no_room_is_left_to_merge_small_segments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    indexer = Indexer(tmp_path)
+    absorb = SegmentWriter.absorb
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(SegmentWriter, "absorb", full)
+    for number in range(12):
+        indexer.apply([scan(f"a{number:02}")])
+    assert names(Searcher(tmp_path)) == [f"a{number:02}" for number in range(12)]
+
+    monkeypatch.setattr(SegmentWriter, "absorb", absorb)
+    indexer.finish()
+    assert names(Searcher(tmp_path)) == [f"a{number:02}" for number in range(12)]
+    assert len(list(index_folder(tmp_path).glob("segment-*"))) < 8
