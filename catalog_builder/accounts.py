@@ -9,11 +9,18 @@ import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from catalog_builder.database import Connection, Database, Row
 from catalog_builder.errors import CatalogError, did_you_mean
 
 Clock = Callable[[], datetime]
+
+Kind = Literal["local", "guest", "oidc", "proxy"]
+"""How somebody first came: by a password, an invitation, a login elsewhere, a trusted proxy."""
+
+LOCAL_GROUPS = "local"
+"""Source of the groups that staff put somebody into; other sources are ways in, by name."""
 
 TOUCHED_EVERY = timedelta(minutes=5)
 """How exactly ``last_seen`` is kept: a session in use costs one write in this time."""
@@ -40,8 +47,9 @@ class Account:
     """Lower case; what is typed at sign-in."""
     display_name: str
     groups: tuple[str, ...]
-    """Sorted."""
+    """Sorted; of all sources together."""
     created: datetime
+    kind: Kind = "local"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +108,13 @@ class Accounts:
     # People
 
     def add(
-        self, name: str, *, display_name: str = "", groups: Iterable[str] = (), password_hash: str | None = None
+        self,
+        name: str,
+        *,
+        display_name: str = "",
+        groups: Iterable[str] = (),
+        password_hash: str | None = None,
+        kind: Kind = "local",
     ) -> Account:
         """Add somebody; without a password's hash they cannot sign in by password.
 
@@ -109,12 +123,12 @@ class Accounts:
         name, groups = account_name(name), _checked_groups(groups)
         with self._database.writing() as db:
             added = db.execute(
-                "INSERT OR IGNORE INTO account VALUES (?, ?, ?, ?)",
-                (name, display_name.strip() or name, password_hash, self._seconds()),
+                "INSERT OR IGNORE INTO account VALUES (?, ?, ?, ?, ?)",
+                (name, display_name.strip() or name, password_hash, self._seconds(), kind),
             )
             if not added.rowcount:
                 raise CatalogError(f"there is a user {name!r} already", remedy="choose another name")
-            _put_groups(db, name, groups)
+            _put_groups(db, name, groups, LOCAL_GROUPS)
         return self.account(name)
 
     def remove(self, name: str) -> None:
@@ -127,15 +141,15 @@ class Accounts:
     def all(self) -> list[Account]:
         """Give everybody, by name."""
         groups: dict[str, list[str]] = {}
-        for row in self._database.rows("SELECT account, name FROM membership ORDER BY account, name"):
+        for row in self._database.rows("SELECT DISTINCT account, name FROM membership ORDER BY account, name"):
             groups.setdefault(row["account"], []).append(row["name"])
-        rows = self._database.rows("SELECT name, display_name, created FROM account ORDER BY name")
+        rows = self._database.rows("SELECT name, display_name, created, kind FROM account ORDER BY name")
         return [_account(row, groups.get(row["name"], ())) for row in rows]
 
     def find(self, name: str) -> Account | None:
         """Give the account of that name, or None."""
         name = name.strip().lower()
-        row = self._database.row("SELECT name, display_name, created FROM account WHERE name = ?", (name,))
+        row = self._database.row("SELECT name, display_name, created, kind FROM account WHERE name = ?", (name,))
         return None if row is None else _account(row, self._groups(name))
 
     def account(self, name: str) -> Account:
@@ -145,12 +159,25 @@ class Accounts:
             raise self._unknown(name)
         return found
 
-    def set_groups(self, name: str, groups: Iterable[str]) -> None:
-        """Put somebody into exactly these groups, from the next request on."""
+    def set_groups(self, name: str, groups: Iterable[str], source: str = LOCAL_GROUPS) -> None:
+        """Let a source put somebody into exactly these groups, from the next request on; other sources' stay."""
         name, groups = self.account(name).name, _checked_groups(groups)
         with self._database.writing() as db:
-            db.execute("DELETE FROM membership WHERE account = ?", (name,))
-            _put_groups(db, name, groups)
+            db.execute("DELETE FROM membership WHERE account = ? AND source = ?", (name, source))
+            _put_groups(db, name, groups, source)
+
+    def known_as(self, issuer: str, subject: str) -> Account | None:
+        """Give the account of somebody whom an issuer knows by a subject, or None."""
+        row = self._database.row("SELECT account FROM identity WHERE issuer = ? AND subject = ?", (issuer, subject))
+        return None if row is None else self.find(row["account"])
+
+    def remember_as(self, name: str, issuer: str, subject: str) -> None:
+        """Let an account be that of whom an issuer knows by a subject; raises CatalogError where that is another's."""
+        with self._database.writing() as db:
+            db.execute("INSERT OR IGNORE INTO identity VALUES (?, ?, ?)", (issuer, subject, account_name(name)))
+        known = self.known_as(issuer, subject)
+        if known is None or known.name != account_name(name):
+            raise CatalogError("this login belongs to another account", remedy="sign out first")
 
     def set_password_hash(self, name: str, password_hash: str | None) -> None:
         """Keep a new password's hash, and end all sessions begun with the old one."""
@@ -180,7 +207,7 @@ class Accounts:
     def session(self, token: str) -> Session | None:
         """Give the session of a token and remember that it was seen; None where it is unknown or over."""
         row = self._database.row(
-            "SELECT s.created AS begun, last_seen, shared_computer, name, display_name, a.created AS created "
+            "SELECT s.created AS begun, last_seen, shared_computer, name, display_name, a.created AS created, kind "
             "FROM session s JOIN account a ON a.name = s.account WHERE token = ?",
             (_digest(token),),
         )
@@ -251,7 +278,7 @@ class Accounts:
         )
 
     def _groups(self, name: str) -> list[str]:
-        rows = self._database.rows("SELECT name FROM membership WHERE account = ? ORDER BY name", (name,))
+        rows = self._database.rows("SELECT DISTINCT name FROM membership WHERE account = ? ORDER BY name", (name,))
         return [row["name"] for row in rows]
 
     def _seconds(self) -> int:
@@ -263,7 +290,11 @@ class Accounts:
 
 def _account(row: Row, groups: Iterable[str]) -> Account:
     return Account(
-        name=row["name"], display_name=row["display_name"], groups=tuple(groups), created=_time(row["created"])
+        name=row["name"],
+        display_name=row["display_name"],
+        groups=tuple(groups),
+        created=_time(row["created"]),
+        kind=row["kind"],
     )
 
 
@@ -275,8 +306,8 @@ def _checked_groups(groups: Iterable[str]) -> list[str]:
     return wanted
 
 
-def _put_groups(db: Connection, name: str, groups: Iterable[str]) -> None:
-    db.executemany("INSERT INTO membership VALUES (?, ?)", [(name, group) for group in groups])
+def _put_groups(db: Connection, name: str, groups: Iterable[str], source: str) -> None:
+    db.executemany("INSERT INTO membership VALUES (?, ?, ?)", [(name, group, source) for group in groups])
 
 
 def _wait(

@@ -80,6 +80,70 @@ MIGRATIONS: tuple[str, ...] = (
         SELECT RAISE(ABORT, 'remarks are never replaced');
     END;
     """,
+    """
+    ALTER TABLE account ADD COLUMN kind TEXT NOT NULL DEFAULT 'local';
+    CREATE TABLE membership_by_source (
+        account TEXT NOT NULL REFERENCES account (name) ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        source TEXT NOT NULL,
+        PRIMARY KEY (account, name, source)) WITHOUT ROWID;
+    INSERT INTO membership_by_source SELECT account, name, 'local' FROM membership;
+    DROP TABLE membership;
+    ALTER TABLE membership_by_source RENAME TO membership;
+    CREATE TABLE identity (
+        issuer TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        account TEXT NOT NULL REFERENCES account (name) ON DELETE CASCADE,
+        PRIMARY KEY (issuer, subject)) WITHOUT ROWID;
+    CREATE TABLE login (
+        state BLOB PRIMARY KEY,
+        browser BLOB NOT NULL,
+        provider TEXT NOT NULL,
+        nonce TEXT NOT NULL,
+        verifier TEXT NOT NULL,
+        going_to TEXT NOT NULL,
+        shared_computer INTEGER NOT NULL,
+        at INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE INDEX login_at ON login (at);
+    CREATE TABLE invitation (
+        id INTEGER PRIMARY KEY,
+        token BLOB NOT NULL UNIQUE,
+        beamtime TEXT NOT NULL,
+        label TEXT NOT NULL,
+        gives TEXT NOT NULL,
+        devices INTEGER NOT NULL,
+        created INTEGER NOT NULL,
+        by_whom TEXT NOT NULL,
+        expires INTEGER NOT NULL,
+        revoked INTEGER);
+    CREATE INDEX invitation_to_beamtime ON invitation (beamtime);
+    CREATE TABLE redemption (
+        invitation INTEGER NOT NULL REFERENCES invitation (id),
+        account TEXT NOT NULL REFERENCES account (name) ON DELETE CASCADE,
+        stated_name TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        PRIMARY KEY (invitation, account)) WITHOUT ROWID;
+    CREATE INDEX redemption_of_account ON redemption (account);
+    CREATE TABLE opening (
+        beamtime TEXT PRIMARY KEY,
+        day INTEGER NOT NULL,
+        by_whom TEXT NOT NULL,
+        at INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE audit (
+        id INTEGER PRIMARY KEY,
+        at INTEGER NOT NULL,
+        who TEXT NOT NULL,
+        via TEXT NOT NULL,
+        action TEXT NOT NULL,
+        what TEXT NOT NULL,
+        address TEXT NOT NULL);
+    CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit BEGIN
+        SELECT RAISE(ABORT, 'the audit log is never changed');
+    END;
+    CREATE TRIGGER audit_is_not_removed BEFORE DELETE ON audit BEGIN
+        SELECT RAISE(ABORT, 'the audit log is never cut');
+    END;
+    """,
 )
 """SQL that takes the schema from version i to i + 1; an entry is never changed once it has shipped."""
 

@@ -19,7 +19,7 @@ from catalog_builder.remarks import Draft, Remarks
 def test_the_folder_and_the_file_are_the_owners_alone(tmp_path: Path) -> None:
     path = tmp_path / "state" / "catalogue.sqlite3"
     with Database(path) as db, db.writing() as connection:
-        connection.execute("INSERT INTO account VALUES ('anna', 'Anna', NULL, 0)")
+        connection.execute("INSERT INTO account VALUES ('anna', 'Anna', NULL, 0, 'local')")
         modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert set(modes.values()) == {0o600}, modes
@@ -35,7 +35,7 @@ def test_a_folder_that_was_open_to_all_is_closed(tmp_path: Path) -> None:
 def test_what_was_written_is_there_again(tmp_path: Path) -> None:
     path = tmp_path / "catalogue.sqlite3"
     with Database(path) as db, db.writing() as connection:
-        connection.execute("INSERT INTO account VALUES ('anna', 'Anna', NULL, 0)")
+        connection.execute("INSERT INTO account VALUES ('anna', 'Anna', NULL, 0, 'local')")
     with Database(path) as db:
         row = db.row("SELECT display_name FROM account WHERE name = ?", ("anna",))
     assert row is not None
@@ -48,7 +48,7 @@ def test_a_transaction_is_kept_whole_or_not_at_all(tmp_path: Path) -> None:
 
     def write_half(db: Database) -> None:
         with db.writing() as connection:
-            connection.execute("INSERT INTO account VALUES ('anna', 'Anna', NULL, 0)")
+            connection.execute("INSERT INTO account VALUES ('anna', 'Anna', NULL, 0, 'local')")
             raise StoppedError
 
     with Database(tmp_path / "catalogue.sqlite3") as db:
@@ -75,7 +75,7 @@ def test_an_older_database_goes_through_the_steps_it_lacks(tmp_path: Path, monke
     with Database(path) as db:
         first = db.version
         with db.writing() as connection:
-            connection.execute("INSERT INTO account VALUES ('anna', 'Anna', NULL, 0)")
+            connection.execute("INSERT INTO account VALUES ('anna', 'Anna', NULL, 0, 'local')")
     step = """
     CREATE TABLE note (id INTEGER PRIMARY KEY, new TEXT);
     CREATE TRIGGER note_stays BEFORE DELETE ON note BEGIN
@@ -114,7 +114,7 @@ def test_many_threads_write_and_read_at_once(tmp_path: Path) -> None:
         def work(number: int) -> None:
             for each in range(5):
                 with db.writing() as connection:
-                    connection.execute("INSERT INTO account VALUES (?, '', NULL, 0)", (f"{number}-{each}",))
+                    connection.execute("INSERT INTO account VALUES (?, '', NULL, 0, 'local')", (f"{number}-{each}",))
                 db.rows("SELECT count(*) FROM account")
 
         threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
@@ -130,7 +130,7 @@ def test_another_process_sees_what_was_written(tmp_path: Path) -> None:
     with Database(path) as server, Database(path) as command:
         assert server.rows("SELECT * FROM account") == []
         with command.writing() as connection:
-            connection.execute("INSERT INTO account VALUES ('anna', 'Anna', NULL, 0)")
+            connection.execute("INSERT INTO account VALUES ('anna', 'Anna', NULL, 0, 'local')")
         assert len(server.rows("SELECT * FROM account")) == 1
 
 
@@ -188,7 +188,7 @@ def test_a_copy_holds_what_was_acknowledged_and_stands_alone(tmp_path: Path) -> 
     copy = tmp_path / "copy.sqlite3"
     with Database(tmp_path / "catalogue.sqlite3") as db:
         with db.writing() as connection:
-            connection.execute("INSERT INTO account VALUES ('anna', 'Anna', NULL, 0)")
+            connection.execute("INSERT INTO account VALUES ('anna', 'Anna', NULL, 0, 'local')")
         db.copy_to(copy)
     assert [path.name for path in tmp_path.glob("copy*")] == ["copy.sqlite3"]
     with Database(copy) as db:
@@ -217,7 +217,7 @@ def test_a_full_disk_is_said_as_one_and_keeps_what_was_there(tmp_path: Path) -> 
     def fill(db: Database) -> None:
         with db.writing() as connection:
             connection.execute("PRAGMA max_page_count = 20")
-            connection.execute("INSERT INTO account VALUES ('ben', ?, NULL, 0)", ("x" * 1_000_000,))
+            connection.execute("INSERT INTO account VALUES ('ben', ?, NULL, 0, 'local')", ("x" * 1_000_000,))
 
     with Database(tmp_path / "catalogue.sqlite3") as db:
         Accounts(db).add("anna")

@@ -23,7 +23,7 @@ from catalog_builder.render import CartLine
 from catalog_builder.render.found import suggestions_json
 from catalog_builder.search.query import LONGEST_QUERY
 from catalog_builder.server import searching
-from catalog_builder.server.visitors import SignedIn, TheCatalogue
+from catalog_builder.server.visitors import Asking, SignedIn, TheCatalogue
 
 router = APIRouter(prefix="/api")
 
@@ -181,7 +181,7 @@ def _refused(*codes: int) -> dict[int | str, dict[str, Any]]:
 
 
 @router.get("/search", responses=_FOUND | _refused(400, 401), openapi_extra={"parameters": _SEARCH_PARAMETERS})
-async def search(request: Request, visitor: SignedIn, catalogue: TheCatalogue) -> Response:
+async def search(request: Request, caller: Asking, catalogue: TheCatalogue) -> Response:
     """Search datasets or scans; a repeated parameter means any of its values. CSV has all hits, whatever the page."""
     pairs = request.query_params.multi_items()
     named = {value for name, value in pairs if name == "format" and value}
@@ -189,14 +189,14 @@ async def search(request: Request, visitor: SignedIn, catalogue: TheCatalogue) -
         raise CatalogError("the search parameter 'format' is given more than once", remedy="give it once")
     asked = request_from(pair for pair in pairs if pair[0] != "format")
     format = searching.format_named(named.pop()) if named else searching.format_accepted(request)
-    return await searching.found(request, catalogue, visitor.caller, asked, format)
+    return await searching.found(request, catalogue, caller, asked, format)
 
 
 @router.get("/suggest", responses=_SUGGESTED | _refused(400, 401), openapi_extra={"parameters": _SUGGEST_PARAMETERS})
-def suggest(request: Request, visitor: SignedIn, catalogue: TheCatalogue) -> Response:
+def suggest(request: Request, caller: Asking, catalogue: TheCatalogue) -> Response:
     """Suggest values and fields for what is being typed, within what is asked already."""
     asked = suggest_request_from(request.query_params.multi_items())
-    return searching.document(request, suggestions_json(catalogue.suggest(visitor.caller, asked)))
+    return searching.document(request, suggestions_json(catalogue.suggest(caller, asked)))
 
 
 @router.get("/cart", responses=_refused(401))

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from catalog_builder import access
-from catalog_builder.access import Caller, Role
-from catalog_builder.accounts import Accounts
+from catalog_builder.access import Caller, Openings, Reason, Role
+from catalog_builder.accounts import Account, Accounts
+from catalog_builder.audit import Audit
 from catalog_builder.buildstate import BuildState, ScanRow
 from catalog_builder.carts import Carts
 from catalog_builder.config import Settings
@@ -24,8 +25,10 @@ from catalog_builder.discover import beamtime_folders
 from catalog_builder.download import Contents, contents
 from catalog_builder.errors import CatalogError
 from catalog_builder.facets import Hit, SearchRequest, SearchResult, Suggestion, SuggestRequest
+from catalog_builder.invitations import Invitations
 from catalog_builder.merge import folded_on_disk
 from catalog_builder.names import is_key, is_segment, page_address, readable, split_key
+from catalog_builder.openings import OpeningDays
 from catalog_builder.places import Places
 from catalog_builder.records import Beamtime, OnDisk
 from catalog_builder.recordstore import RecordStore
@@ -55,6 +58,9 @@ class Catalogue:
             shared=timedelta(hours=settings.auth.shared_computer_hours),
         )
         self.carts = Carts(self.database)
+        self.invitations = Invitations(self.database, self.accounts)
+        self.opening_days = OpeningDays(self.database)
+        self.audit = Audit(self.database)
         self.renderer = Renderer(settings)
         self.searcher = searcher_of(settings)
         self._beamtimes: dict[str, tuple[_Stamp, Beamtime | None]] = {}
@@ -89,15 +95,39 @@ class Catalogue:
             return None
         return beamtime if beamtime.id == id else None
 
+    def caller_of(self, account: Account) -> Caller | None:
+        """Give somebody with all that lets them in now; None for a guest whose invitations hold no more."""
+        invited = self.invitations.grants(account.name)
+        if account.kind == "guest" and not invited:
+            return None
+        return Caller(name=account.name, groups=frozenset(account.groups), invited=invited)
+
+    def openings(self) -> Openings:
+        """Give which beamtimes are open to everybody now, and which will be."""
+        days = {opening.beamtime: opening.day for opening in self.opening_days.all()}
+        return Openings(days=days, now=datetime.now(UTC))
+
+    def is_open(self, id: str | None = None) -> bool:
+        """Tell whether a beamtime is open to everybody; without one, whether any is."""
+        openings = self.openings()
+        return any(openings.is_open(each) for each in (openings.days if id is None else (id,)))
+
     def may(self, caller: Caller, role: Role, id: str) -> bool:
         """Tell whether the caller may do this with a beamtime; no, where there is no such beamtime."""
         beamtime = self.beamtime(id)
-        return beamtime is not None and access.may(caller, role, beamtime, self.settings.groups)
+        return beamtime is not None and access.may(caller, role, beamtime, self.settings.groups, self.openings())
+
+    def reasons(self, caller: Caller, id: str) -> tuple[Reason, ...]:
+        """Give all that lets the caller do something with a beamtime; nothing where there is no such beamtime."""
+        beamtime = self.beamtime(id)
+        if beamtime is None:
+            return ()
+        return access.reasons(caller, beamtime, self.settings.groups, self.openings())
 
     def visible(self, caller: Caller) -> list[Beamtime]:
         """Give the beamtimes the caller may read, newest first."""
         known = self._all()
-        allowed = access.readable(caller, known, self.settings.groups)
+        allowed = access.readable(caller, known, self.settings.groups, self.openings())
         return sorted(
             (beamtime for beamtime in known if beamtime.id in allowed),
             key=lambda b: (b.start or (datetime(b.year, 1, 1, tzinfo=UTC) if b.year else _EARLIEST), b.id),
@@ -106,7 +136,7 @@ class Catalogue:
 
     def visible_ids(self, caller: Caller) -> frozenset[str]:
         """Give the ids of the beamtimes the caller may read."""
-        return access.readable(caller, self._all(), self.settings.groups)
+        return access.readable(caller, self._all(), self.settings.groups, self.openings())
 
     def _all(self) -> list[Beamtime]:
         try:

@@ -26,9 +26,12 @@ LARGEST_BODY = 1 << 20
 
 PUBLIC = frozenset({"/sign-in", "/api/health", "/openapi.json"})
 PUBLIC_FOLDERS = ("/assets/",)
+OPEN = frozenset({"/", "/search", "/api/search", "/api/suggest"})
+"""Paths that show people who are not signed in the beamtimes open to everybody, where there are any."""
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _CLEAN = re.compile(r"(?:/[A-Za-z0-9._~=:@+,-]+)*/?")
+_OF_BEAMTIME = re.compile(r"/beamtimes/([^/]+)(?:/|$)")
 _LONGEST_PATH = 2000
 _LONGEST_NUMBER = 20
 
@@ -66,9 +69,9 @@ class Gate:
         path = str(scope["path"])
         try:
             token = self._cookie.token(scope["headers"])
-            visitor = await run_in_threadpool(visitor_of, self._catalogue.accounts, token)
+            visitor = await run_in_threadpool(visitor_of, self._catalogue, token)
             scope = {**scope, "visitor": visitor}
-            refusal = self._refusal(scope, visitor)
+            refusal = await run_in_threadpool(self._refusal, scope, visitor)
             await (refusal or self._app)(scope, _limited(receive), send)
         except _TooLarge:
             await self._fail(scope, receive, send, 413)
@@ -89,7 +92,7 @@ class Gate:
         """Give the answer to a request that goes no further, or None."""
         request, path = Request(scope), str(scope["path"])
         clean = is_clean(scope.get("raw_path") or quote(path).encode(), path)
-        if visitor is None and not (clean and is_public(path)):
+        if visitor is None and not (clean and (is_public(path) or self._may_be_open(path))):
             return self._sign_in_first(request, path if clean else "/")
         if not clean:
             return answers.failure(self._catalogue.renderer, path, 404)
@@ -98,6 +101,13 @@ class Gate:
         if _claims_too_much(request.headers):
             return answers.failure(self._catalogue.renderer, path, 413)
         return None
+
+    def _may_be_open(self, path: str) -> bool:
+        """Tell whether there is something behind a path for people who are not signed in: what is open to everybody."""
+        beamtime = _OF_BEAMTIME.match(path)
+        if beamtime is not None:
+            return self._catalogue.is_open(beamtime[1])
+        return path in OPEN and self._catalogue.is_open()
 
     def _sign_in_first(self, request: Request, path: str) -> Response:
         if answers.is_api(request.scope["path"]):

@@ -27,7 +27,7 @@ from catalog_builder.resources import shipped
 from catalog_builder.search import Cancelled
 from catalog_builder.server import answers, searching
 from catalog_builder.server.resolving import resolved
-from catalog_builder.server.visitors import SignedIn, TheCatalogue
+from catalog_builder.server.visitors import Asking, SignedIn, TheCatalogue
 from catalog_builder.server.waiting import unless_gone
 
 router = APIRouter(include_in_schema=False)
@@ -38,13 +38,13 @@ _DRAWN = re.compile(r"(?:preview|thumb|curve)(?:-[0-9]+)?\.(?:png|json)")
 
 
 @router.api_route("/", methods=_READ)
-def home(request: Request, visitor: SignedIn, catalogue: TheCatalogue) -> Response:
+def home(request: Request, caller: Asking, catalogue: TheCatalogue) -> Response:
     """Show the beamtimes the caller may see."""
-    return answers.page(request, catalogue.renderer.home(catalogue.cards(visitor.caller)))
+    return answers.page(request, catalogue.renderer.home(catalogue.cards(caller)))
 
 
 @router.api_route("/search", methods=_READ)
-async def search(request: Request, visitor: SignedIn, catalogue: TheCatalogue) -> Response:
+async def search(request: Request, caller: Asking, catalogue: TheCatalogue) -> Response:
     """Search what the caller may see; a mistake in the question is said on the page.
 
     With ``format`` the same search is answered for programs, as by ``/api/search``.
@@ -58,9 +58,9 @@ async def search(request: Request, visitor: SignedIn, catalogue: TheCatalogue) -
             return answers.redirect(_asked_in_words(asked, pairs))
         if format:
             named = searching.format_named(format)
-            return await searching.found(request, catalogue, visitor.caller, asked, named)
+            return await searching.found(request, catalogue, caller, asked, named)
         asked = replace(asked, counted=None)
-        result = await unless_gone(request, lambda cancelled: catalogue.search(visitor.caller, asked, cancelled))
+        result = await unless_gone(request, lambda cancelled: catalogue.search(caller, asked, cancelled))
     except Cancelled:
         return searching.gone()
     except CatalogError as exc:
@@ -126,10 +126,10 @@ def asset(request: Request, name: str) -> Response:
 @router.api_route("/beamtimes/{beamtime}", methods=_READ)
 @router.api_route("/beamtimes/{beamtime}/{rest:path}", methods=_READ)
 def written(
-    request: Request, beamtime: str, visitor: SignedIn, catalogue: TheCatalogue, rest: str | None = None
+    request: Request, beamtime: str, caller: Asking, catalogue: TheCatalogue, rest: str | None = None
 ) -> Response:
     """Send what the build wrote for a beamtime, once access to the beamtime of the address is sure."""
-    if not catalogue.may(visitor.caller, Role.READ, beamtime):
+    if not catalogue.may(caller, Role.READ, beamtime):
         raise HTTPException(404)
     answer = _written(request, catalogue.places, beamtime, rest)
     if answer is None:

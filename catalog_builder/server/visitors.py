@@ -12,8 +12,8 @@ from fastapi import Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
-from catalog_builder.access import Caller
-from catalog_builder.accounts import Accounts, Session
+from catalog_builder.access import NOBODY, Caller
+from catalog_builder.accounts import Session
 from catalog_builder.server.catalogue import Catalogue
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -82,12 +82,12 @@ def cookie_of(secure_cookies: bool | None) -> Cookie:
     return Cookie(secure=bool(secure_cookies))
 
 
-def visitor_of(accounts: Accounts, token: str | None) -> Visitor | None:
-    """Give who a token belongs to, with the groups they are in now."""
-    session = accounts.session(token) if token else None
-    if session is None or token is None:
+def visitor_of(catalogue: Catalogue, token: str | None) -> Visitor | None:
+    """Give who a token belongs to, with all that lets them in now."""
+    session = catalogue.accounts.session(token) if token else None
+    caller = None if session is None else catalogue.caller_of(session.account)
+    if session is None or caller is None or token is None:
         return None
-    caller = Caller(name=session.account.name, groups=frozenset(session.account.groups))
     return Visitor(session=session, token=token, caller=caller)
 
 
@@ -130,6 +130,13 @@ def _cookie(request: Request) -> Cookie:
     return cast(Cookie, request.app.state.cookie)
 
 
+def _caller(request: Request) -> Caller:
+    visitor = cast(Visitor | None, request.scope["visitor"])
+    return NOBODY if visitor is None else visitor.caller
+
+
 SignedIn = Annotated[Visitor, Depends(_visitor)]
+Asking = Annotated[Caller, Depends(_caller)]
+"""Whoever asks, signed in or not: the gate lets people who are not signed in through to what may be open."""
 TheCatalogue = Annotated[Catalogue, Depends(_catalogue)]
 TheCookie = Annotated[Cookie, Depends(_cookie)]

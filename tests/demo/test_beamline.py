@@ -10,7 +10,7 @@ import h5py
 import pytest
 
 from catalog_builder import config
-from catalog_builder.access import Caller, Role, readable, roles
+from catalog_builder.access import Caller, Openings, Role, readable, roles
 from catalog_builder.demo import Beamline, send_to_tape, settings_yaml, write_beamline
 from catalog_builder.records import Beamtime
 
@@ -101,11 +101,12 @@ def test_settings_load_and_give_each_account_its_beamtimes(demo: Beamline, tmp_p
     assert (settings.timezone, settings.catalogue) == ("Europe/Berlin", tmp_path / "catalogue")
     assert set(settings.quantities) == {"energy", "temperature", "pressure"}
     beamtimes = [Beamtime(id=id) for id in demo.beamtimes]
-    seen = {a.name: readable(Caller(name=a.name, groups=frozenset(a.groups)), beamtimes, settings.groups)
-            for a in demo.accounts}  # fmt: skip
+    closed = Openings(now=datetime.now(UTC))
+    callers = [Caller(name=account.name, groups=frozenset(account.groups)) for account in demo.accounts]
+    seen = {caller.name: readable(caller, beamtimes, settings.groups, closed) for caller in callers}
     assert seen == {"staff": set(demo.beamtimes), "nimmermehr": {"11026540"}, "mustermensch": {"11018801"}}
     staff = Caller(name="staff", groups=frozenset(demo.staff.groups))
-    assert Role.ADMINISTER in roles(staff, beamtimes[0], settings.groups)
+    assert Role.ADMINISTER in roles(staff, beamtimes[0], settings.groups, closed)
 
 
 def test_passwords_can_be_read_and_typed(demo: Beamline) -> None:
