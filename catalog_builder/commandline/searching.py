@@ -18,7 +18,7 @@ from catalog_builder.facets import FACETS, SearchRequest, SearchResult, request_
 from catalog_builder.render.found import result_json, table
 from catalog_builder.report import one_line
 from catalog_builder.search import QueryMistake
-from catalog_builder.search.opening import searcher_of
+from catalog_builder.search.opening import is_built, searcher_of
 
 _AROUND = 60
 """Characters of a query shown on each side of a mistake."""
@@ -71,8 +71,12 @@ def search(
     if form in (None, "csv", "count"):
         pairs.append(("facets", "none"))
     request = request_from(pairs)
-    searcher = searcher_of(settings_from(config_file))
+    settings = settings_from(config_file)
+    searcher = searcher_of(settings)
     try:
+        if not is_built(settings):
+            searcher.count(request, None)  # a mistake in the query is told first
+            raise CatalogError("there is no search index yet", where=settings.catalogue, remedy="run 'catbuild build'")
         if form == "csv":
             _write(table(searcher.rows(request, None)))
         else:
@@ -85,6 +89,8 @@ def search(
 
 
 def _write(pieces: Iterator[bytes]) -> None:
+    if sys.stdout is None:
+        raise CatalogError("standard output is closed", remedy="let it lead to a file or a program")
     out = sys.stdout.buffer
     for piece in pieces:
         out.write(piece)

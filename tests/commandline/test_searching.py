@@ -133,3 +133,16 @@ def test_who_reads_only_the_beginning_ends_it_quietly(folder: Path) -> None:
         assert run.stderr is not None
         run.stdout.close()
         assert run.stderr.read() == b""
+
+
+def test_before_the_first_build_it_says_what_to_do_instead_of_finding_nothing(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    Site(tmp_path).beamtime("11")
+    could_not_run(tmp_path, ["search", "gk"], "there is no search index yet; run 'catbuild build'")
+
+
+def test_a_table_without_a_standard_output_is_an_error_of_one_line(folder: Path) -> None:
+    closing = ["sh", "-c", '"$@" >&-', "sh", *CATBUILD, "search", "--csv"]
+    done = subprocess.run(closing, cwd=folder, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == ["catbuild: standard output is closed; let it lead to a file or a program"]
