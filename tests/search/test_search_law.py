@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -240,15 +241,20 @@ _SWEPT = (
 )
 
 
+_ORDERS = ("-name", "date", "-energy", "-sample", "points", "-date", "title", "-state", "size", "-flag", "pi")
+
+
 def check_each_kind(seed: int, allowed: frozenset[str] | None, sizes: Sizes) -> None:
-    drawn, sort = several([], 70, seed), "-relevance" if seed % 3 == 0 else "relevance"
+    drawn, by_words = several([], 70, seed), "-relevance" if seed % 3 == 0 else "relevance"
     with sizes.set(), TemporaryDirectory() as folder:
-        searcher, plain = index(Path(folder), [*drawn]), Plain(drawn, allowed)
-        for query in _SWEPT:
+        searcher, plain = index(Path(folder), [*drawn]), Plain(drawn, allowed, most_values=sizes.most_values)
+        for query, order in zip(_SWEPT, cycle(_ORDERS), strict=False):
             for level in _LEVELS:
-                request = SearchRequest(q=query.text, level=level, sort=sort, per_page=100, counted=())
-                answer = plainly(searcher.search(request, allowed))
-                assert answer == plain.search(request, query.meaning), query.text
+                whole = SearchRequest(q=query.text, level=level, sort=by_words, per_page=100, counted=())
+                part = replace(whole, sort=order, page=1 + seed % 2, per_page=5, counted=("keyword",))
+                for request in (whole, part):
+                    answer = plainly(searcher.search(request, allowed))
+                    assert answer == plain.search(request, query.meaning), query.text
 
 
 @settings(max_examples=6, deadline=None)

@@ -82,6 +82,18 @@ def test_words_found_whole_come_before_those_that_only_begin_so_whatever_field_t
     assert names(searcher, backwards) == ["begins", "whole", "whole_in_name"]
 
 
+def test_a_word_that_is_not_wanted_scores_nothing_where_it_is_there(folder: Path) -> None:
+    searcher = searcher_of(
+        folder,
+        [
+            scan("both", texts={"flag": ("sto",), "name": ("film",)}),
+            scan("wanted", texts={"title": ("sto",)}),
+        ],
+    )
+
+    assert names(searcher, SearchRequest(q="sto OR NOT film", level="scan", sort="relevance")) == ["wanted", "both"]
+
+
 def test_missing_values_come_last_in_both_directions_and_equal_ones_in_order_of_their_keys(folder: Path) -> None:
     searcher = searcher_of(
         folder,
