@@ -114,6 +114,12 @@ class Invitations:
         """Give all invitations, newest first."""
         return [_invitation(row) for row in self._database.rows(f"{_SELECT} ORDER BY i.id DESC")]
 
+    def held_by(self, account: str) -> list[Invitation]:
+        """Give the invitations somebody redeemed that hold now, newest first."""
+        sql = f"{_SELECT} JOIN redemption r ON r.invitation = i.id WHERE r.account = ? ORDER BY i.id DESC"
+        found = [_invitation(row) for row in self._database.rows(sql, (account,))]
+        return [invitation for invitation in found if invitation.holds(self._clock())]
+
     def revoke(self, id: int) -> Invitation:
         """End an invitation: whoever is in by it alone is out at their next request; raises CatalogError as above."""
         self.invitation(id)
