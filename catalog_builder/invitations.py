@@ -54,6 +54,14 @@ class Invitation:
         """Tell whether it lets anybody do anything now."""
         return self.revoked is None and now < self.expires
 
+    def state(self, now: datetime) -> str:
+        """Say how it stands: ``open``, ``used up`` (who is in stays in), ``over`` or ``revoked``."""
+        if self.revoked is not None:
+            return "revoked"
+        if now >= self.expires:
+            return "over"
+        return "used up" if self.used >= self.devices else "open"
+
 
 class Invitations:
     """The invitations of a catalogue and who redeemed them."""
