@@ -14,7 +14,6 @@ from starlette.responses import HTMLResponse, Response
 
 from catalog_builder import access
 from catalog_builder.access import Caller, Role
-from catalog_builder.accounts import Session
 from catalog_builder.errors import CatalogError
 from catalog_builder.invitations import Invitation
 from catalog_builder.openings import first_moment
@@ -67,11 +66,11 @@ def redeem(request: Request, form: Form, catalogue: TheCatalogue, cookie: TheCoo
         answer = _invited_page(request, catalogue, said, stated, 429)
         answer.headers["Retry-After"] = str(int(wait.total_seconds()))
         return answer
-    session = _session(request, catalogue, cookie)
+    here = _here_already(request, catalogue, cookie)
     redeemed = catalogue.invitations.redeem(
         form.one("token").strip().rpartition("#")[2],
         stated_name=stated,
-        account=session.account.name if session else None,
+        account=here,
     )
     if redeemed is None:
         logger.info("an invitation redeemed from %s opened nothing", address)
@@ -83,7 +82,7 @@ def redeem(request: Request, form: Form, catalogue: TheCatalogue, cookie: TheCoo
         "redeem", who=account.name, via="invitation", what=f"{_named(invitation)}{says}", address=address
     )
     answer = answers.redirect(f"/beamtimes/{invitation.beamtime}/")
-    if session is None:
+    if here is None:
         shared = bool(form.one("shared"))
         cookie.put(
             answer, catalogue.accounts.open_session(account.name, shared_computer=shared), shared_computer=shared
@@ -91,10 +90,13 @@ def redeem(request: Request, form: Form, catalogue: TheCatalogue, cookie: TheCoo
     return answer
 
 
-def _session(request: Request, catalogue: Catalogue, cookie: Cookie) -> Session | None:
-    """Give the session of who asks, also of a guest whom nothing lets in any more: they stay who they were."""
+def _here_already(request: Request, catalogue: Catalogue, cookie: Cookie) -> str | None:
+    """Give the name of who is signed in, or of a guest whom nothing lets in any more: they stay who they were."""
+    if request.scope["visitor"] is not None:
+        return str(request.scope["visitor"].name)
     token = cookie.token(request.scope["headers"])
-    return catalogue.accounts.session(token) if token else None
+    session = catalogue.accounts.session(token) if token else None
+    return session.account.name if session else None
 
 
 def _invited_page(request: Request, catalogue: Catalogue, mistake: str | None, name: str, status: int) -> Response:
