@@ -32,6 +32,21 @@ async function showSession() {
   }
   document.getElementById("account-name").textContent = session.display || session.name;
   document.getElementById("cart-count").textContent = session.cart || "";
+  signedIn = true;
+  showAccess();
+}
+
+// A page is the same for everybody who may read it; the way to its invitations is shown to who administers it.
+let signedIn = false;
+async function showAccess(root = document) {
+  const link = root.querySelector("[data-access]");
+  if (!link || !signedIn) return;
+  try {
+    const answer = await fetch(`/api/access/${link.dataset.access}`, { headers: { Accept: "application/json" } });
+    if (answer.ok) link.hidden = !(await answer.json()).roles.includes("administer");
+  } catch {
+    // Offline: the link stays away.
+  }
 }
 
 // -- keys ------------------------------------------------------------------------------------------------------
@@ -143,7 +158,7 @@ document.addEventListener("change", changed);
 document.addEventListener("input", findWithin);
 document.addEventListener("submit", addToCart);
 document.addEventListener("click", copy);
-document.addEventListener("catalogue:swapped", (event) => readyForms(event.target));
+document.addEventListener("catalogue:swapped", (event) => { readyForms(event.target); showAccess(event.target); });
 window.addEventListener("pageshow", (event) => {
   document.querySelectorAll("form[data-cart]").forEach(showMarked);
   if (event.persisted) showSession();

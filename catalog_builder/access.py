@@ -42,6 +42,16 @@ NOBODY = Caller()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Groups and what their members may do with a beamtime."""
+
+    groups: frozenset[str]
+    roles: frozenset[Role]
+    what: str
+    """Of a group, in a sentence: ``owns the beamtime``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
     """Why somebody may do something with a beamtime."""
 
@@ -65,10 +75,7 @@ class Openings:
 
 
 def reasons(caller: Caller, beamtime: Beamtime, settings: GroupSettings, openings: Openings) -> tuple[Reason, ...]:
-    """Give all that lets the caller do something with the beamtime; nothing unless something says so.
-
-    ``ownerGroup`` and ``accessGroups`` of the beamtime's metadata stand in place of the site's patterns.
-    """
+    """Give all that lets the caller do something with the beamtime; nothing unless something says so."""
     found: list[Reason] = []
     if openings.is_open(beamtime.id):
         day = openings.days[beamtime.id]
@@ -76,18 +83,30 @@ def reasons(caller: Caller, beamtime: Beamtime, settings: GroupSettings, opening
         found.append(Reason(roles=roles, because=f"the beamtime is open to everybody since {day:%Y-%m-%d}"))
     if caller.name is None:
         return tuple(found)
-    owners = frozenset(beamtime.owner_groups) or _named(settings.owner, beamtime)
-    readers = frozenset(beamtime.access_groups) or _named(settings.readers, beamtime)
-    for names, roles, what in (
-        (_named(settings.staff, beamtime), EVERYTHING, "which is staff"),
-        (_named(settings.curators, beamtime), CURATING, "which curates the beamtime"),
-        (owners, EVERYTHING, "which owns the beamtime"),
-        (readers - owners, TAKING_HOME, "which has access to the beamtime"),
-    ):
-        found += [Reason(roles=roles, because=f"in the group {name}, {what}") for name in sorted(caller.groups & names)]
+    for standing in standings(beamtime, settings):
+        found += [
+            Reason(roles=standing.roles, because=f"in the group {name}, which {standing.what}")
+            for name in sorted(caller.groups & standing.groups)
+        ]
     if invited := caller.invited.get(beamtime.id):
         found.append(Reason(roles=invited, because="invited to the beamtime"))
     return tuple(found)
+
+
+def standings(beamtime: Beamtime, settings: GroupSettings) -> tuple[Standing, ...]:
+    """Give the groups that may do something with the beamtime, by what they may do; those without a group are left out.
+
+    ``ownerGroup`` and ``accessGroups`` of the beamtime's metadata stand in place of the site's patterns.
+    """
+    owners = frozenset(beamtime.owner_groups) or _named(settings.owner, beamtime)
+    readers = frozenset(beamtime.access_groups) or _named(settings.readers, beamtime)
+    all_of_them = (
+        Standing(groups=_named(settings.staff, beamtime), roles=EVERYTHING, what="is staff"),
+        Standing(groups=_named(settings.curators, beamtime), roles=CURATING, what="curates the beamtime"),
+        Standing(groups=owners, roles=EVERYTHING, what="owns the beamtime"),
+        Standing(groups=readers - owners, roles=TAKING_HOME, what="has access to the beamtime"),
+    )
+    return tuple(standing for standing in all_of_them if standing.groups)
 
 
 def roles(caller: Caller, beamtime: Beamtime, settings: GroupSettings, openings: Openings) -> frozenset[Role]:

@@ -31,6 +31,9 @@ FAILURES_PER_NAME = 10
 FAILURES_PER_ADDRESS = 100
 """Failed sign-ins of all names from one address: people behind one gateway share it."""
 
+FAILURES_PER_INVITED_ADDRESS = 20
+"""Invitations that opened nothing, from one address, before it has to wait; sign-ins there are not held up."""
+
 GUESSES_COUNT_FOR = timedelta(hours=1)
 GUESSES_PER_NAME = 50
 """Failed sign-ins of one name from all addresses together; who is signed in already stays so."""
@@ -166,6 +169,13 @@ class Accounts:
             db.execute("DELETE FROM membership WHERE account = ? AND source = ?", (name, source))
             _put_groups(db, name, groups, source)
 
+    def groups_by_source(self, name: str) -> list[tuple[str, str]]:
+        """Give the groups somebody is in, each with the source that says so, in order."""
+        rows = self._database.rows(
+            "SELECT name, source FROM membership WHERE account = ? ORDER BY name, source", (name.strip().lower(),)
+        )
+        return [(row["name"], row["source"]) for row in rows]
+
     def known_as(self, issuer: str, subject: str) -> Account | None:
         """Give the account of somebody whom an issuer knows by a subject, or None."""
         row = self._database.row("SELECT account FROM identity WHERE issuer = ? AND subject = ?", (issuer, subject))
@@ -179,12 +189,12 @@ class Accounts:
         if known is None or known.name != account_name(name):
             raise CatalogError("this login belongs to another account", remedy="sign out first")
 
-    def set_password_hash(self, name: str, password_hash: str | None) -> None:
-        """Keep a new password's hash, and end all sessions begun with the old one."""
+    def set_password_hash(self, name: str, password_hash: str | None, *, keep: str = "") -> None:
+        """Keep a new password's hash, and end all sessions begun with the old one but that of the token ``keep``."""
         name = self.account(name).name
         with self._database.writing() as db:
             db.execute("UPDATE account SET password = ? WHERE name = ?", (password_hash, name))
-            db.execute("DELETE FROM session WHERE account = ?", (name,))
+            db.execute("DELETE FROM session WHERE account = ? AND token <> ?", (name, _digest(keep)))
 
     def password_hash(self, name: str) -> str | None:
         """Give the hash of somebody's password; None where there is no such user or no password."""
@@ -227,6 +237,13 @@ class Accounts:
         with self._database.writing() as db:
             db.execute("DELETE FROM session WHERE token = ?", (_digest(token),))
 
+    def sessions(self, name: str) -> int:
+        """Give on how many browsers somebody is signed in."""
+        with self._database.writing() as db:
+            self._forget_expired(db)
+            row = db.execute("SELECT count(*) FROM session WHERE account = ?", (name.strip().lower(),)).fetchone()
+        return int(row[0])
+
     def sign_out_everywhere(self, name: str) -> int:
         """End all sessions of somebody; gives how many there were."""
         with self._database.writing() as db:
@@ -258,6 +275,25 @@ class Accounts:
         with self._database.writing() as db:
             db.execute(
                 "DELETE FROM failed_sign_in WHERE address = ? AND name = ?", (address, _digest(name.strip().lower()))
+            )
+
+    def begin_redemption(self, address: str) -> timedelta | None:
+        """Count an attempt to redeem an invitation, as ``begin_attempt`` does: the same table, a queue of its own."""
+        now, where = self._seconds(), _redeeming(address)
+        with self._database.writing() as db:
+            db.execute("DELETE FROM failed_sign_in WHERE at <= ?", (now - _seconds(GUESSES_COUNT_FOR),))
+            wait = _wait(db, now, "address = ?", (where,), FAILURES_PER_INVITED_ADDRESS, FAILURES_COUNT_FOR)
+            if wait:
+                return timedelta(seconds=wait)
+            db.execute("INSERT INTO failed_sign_in (name, address, at) VALUES (?, ?, ?)", (b"", where, now))
+        return None
+
+    def forgive_redemption(self, address: str) -> None:
+        """Take back one attempt to redeem: it was good. The failed ones stay, or each good link would buy guesses."""
+        with self._database.writing() as db:
+            db.execute(
+                "DELETE FROM failed_sign_in WHERE id = (SELECT max(id) FROM failed_sign_in WHERE address = ?)",
+                (_redeeming(address),),
             )
 
     def _session(self, row: Row) -> Session:
@@ -319,6 +355,10 @@ def _wait(
         (*parameters, most - 1),
     ).fetchone()
     return 0 if row is None else max(0, int(row["at"]) + _seconds(count_for) - now)
+
+
+def _redeeming(address: str) -> str:
+    return f"invited from {address}"
 
 
 def _seconds(time: timedelta) -> int:

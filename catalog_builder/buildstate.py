@@ -267,6 +267,11 @@ class BuildState:
         rows = self._db.execute("SELECT * FROM scan WHERE dataset = ? ORDER BY key", (dataset,))
         return [_scan_row(row) for row in rows]
 
+    def datasets(self, beamtime: str) -> list[str]:
+        """Give the keys of a beamtime's datasets, in order."""
+        rows = self._db.execute("SELECT DISTINCT dataset FROM scan WHERE beamtime = ? ORDER BY dataset", (beamtime,))
+        return [row[0] for row in rows]
+
     def digest(self, beamtime: str) -> str | None:
         """Give what a beamtime's pages and index entries were made from; None where they are not all made."""
         row = self._db.execute("SELECT digest FROM beamtime WHERE id = ?", (beamtime,)).fetchone()

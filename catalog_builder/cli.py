@@ -13,16 +13,16 @@ from typing import Any
 
 import click
 
-from catalog_builder.accounts import Accounts
-from catalog_builder.auth.local import LOCAL
 from catalog_builder.build import build as build_catalogue
 from catalog_builder.check import must_be_built, rule_hits, told
 from catalog_builder.commandline import config_option, settings_from
+from catalog_builder.commandline.inviting import invite
 from catalog_builder.commandline.journal import remark
 from catalog_builder.commandline.keeping import backup, restore
+from catalog_builder.commandline.opening import access
+from catalog_builder.commandline.people import audit, user
 from catalog_builder.commandline.searching import search
 from catalog_builder.config import Settings
-from catalog_builder.database import Database
 from catalog_builder.demo import house
 from catalog_builder.errors import CatalogError
 from catalog_builder.explain import explained
@@ -228,47 +228,5 @@ def _last_problems(status: Path) -> list[dict[str, str]] | None:
     return problems
 
 
-@main.group()
-def user() -> None:
-    """Add, list and remove local accounts."""
-
-
-def _database(config_file: Path | None) -> Database:
-    return Database(Places(settings_from(config_file).catalogue).database)
-
-
-@user.command("add")
-@config_option
-@click.argument("name")
-@click.option("--group", "groups", multiple=True, help="A group to be in; may be repeated.")
-@click.option("--display-name", default="", help="As others see it; else the name.")
-@click.password_option(help="Asked for where it is not given.")
-def add_user(config_file: Path | None, name: str, groups: Sequence[str], display_name: str, password: str) -> None:
-    """Add an account; fails where the name is taken."""
-    with _database(config_file) as database:
-        hashed = LOCAL.hash(password)
-        account = Accounts(database).add(name, display_name=display_name, groups=groups, password_hash=hashed)
-    click.echo(f"added {account.name} ({', '.join(sorted(account.groups)) or 'in no group'})")
-
-
-@user.command("list")
-@config_option
-def list_users(config_file: Path | None) -> None:
-    """List all accounts with their groups."""
-    with _database(config_file) as database:
-        for account in Accounts(database).all():
-            click.echo(f"{account.name:20} {account.display_name:24} {', '.join(sorted(account.groups))}")
-
-
-@user.command("remove")
-@config_option
-@click.argument("name")
-def remove_user(config_file: Path | None, name: str) -> None:
-    """Remove an account with its sessions and cart."""
-    with _database(config_file) as database:
-        Accounts(database).remove(name)
-    click.echo(f"removed {name}")
-
-
-for command in (search, remark, backup, restore):
+for command in (search, remark, backup, restore, user, invite, access, audit):
     main.add_command(command)

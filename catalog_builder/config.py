@@ -108,6 +108,13 @@ def _placeholders(*known: str, required: tuple[str, ...] = ()) -> Callable[[str]
     return check
 
 
+def _site_address(text: str) -> str:
+    if not re.fullmatch(r"https?://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?/?", text):
+        remedy = "write it as https://catalogue.example.org, without a path"
+        raise _WrongError(((), f"{text!r} is not a site's address", remedy))
+    return text.rstrip("/")
+
+
 def _scheduler(address: str) -> str:
     if not re.fullmatch(r"(tcp|tls)://[^\s/]+:\d+", address):
         raise _WrongError(((), f"{address!r} is not a scheduler's address", "write it as tcp://host:8786"))
@@ -133,6 +140,7 @@ Zone = Annotated[str, AfterValidator(_zone)]
 Expression = Annotated[str, AfterValidator(_expression)]
 SitePath = Annotated[Path, AfterValidator(_placed)]
 Below = Annotated[Name, AfterValidator(_below)]
+SiteAddress = Annotated[str, AfterValidator(_site_address)]
 Scheduler = Annotated[str, AfterValidator(_scheduler)]
 GroupPattern = Annotated[Name, AfterValidator(_placeholders("beamtime"))]
 
@@ -286,6 +294,9 @@ class ServerSettings(_Settings):
 
     host: Name = Field(default="127.0.0.1", description="Address to listen at.")
     port: int = Field(default=8008, ge=0, le=65535, description="Port to listen at; 0 means any free one.")
+    public_address: SiteAddress | None = Field(
+        default=None, description="Address people reach the site at; invitations and the sitemap name it."
+    )
 
 
 class AuthSettings(_Settings):

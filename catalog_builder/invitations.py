@@ -54,6 +54,14 @@ class Invitation:
         """Tell whether it lets anybody do anything now."""
         return self.revoked is None and now < self.expires
 
+    def state(self, now: datetime) -> str:
+        """Say how it stands: ``open``, ``used up`` (who is in stays in), ``over`` or ``revoked``."""
+        if self.revoked is not None:
+            return "revoked"
+        if now >= self.expires:
+            return "over"
+        return "used up" if self.used >= self.devices else "open"
+
 
 class Invitations:
     """The invitations of a catalogue and who redeemed them."""
@@ -113,6 +121,12 @@ class Invitations:
     def all(self) -> list[Invitation]:
         """Give all invitations, newest first."""
         return [_invitation(row) for row in self._database.rows(f"{_SELECT} ORDER BY i.id DESC")]
+
+    def held_by(self, account: str) -> list[Invitation]:
+        """Give the invitations somebody redeemed that hold now, newest first."""
+        sql = f"{_SELECT} JOIN redemption r ON r.invitation = i.id WHERE r.account = ? ORDER BY i.id DESC"
+        found = [_invitation(row) for row in self._database.rows(sql, (account,))]
+        return [invitation for invitation in found if invitation.holds(self._clock())]
 
     def revoke(self, id: int) -> Invitation:
         """End an invitation: whoever is in by it alone is out at their next request; raises CatalogError as above."""

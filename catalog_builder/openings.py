@@ -5,7 +5,8 @@ Knows days and who set them; does not know beamtimes, nor what being open means.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
+from zoneinfo import ZoneInfo
 
 from catalog_builder.database import Database
 from catalog_builder.errors import CatalogError
@@ -26,6 +27,14 @@ class Opening:
     by: str
     """Who said so."""
     at: datetime
+
+
+def first_moment(day: str, zone: str) -> datetime:
+    """Give the moment a day such as ``2027-03-31`` begins at in a zone; raises CatalogError where it is no day."""
+    try:
+        return datetime.combine(date.fromisoformat(day.strip()), time(), ZoneInfo(zone)).astimezone(UTC)
+    except (ValueError, OverflowError) as exc:
+        raise CatalogError(f"{day[:40]!r} is no day", remedy="write it as 2027-03-31") from exc
 
 
 class OpeningDays:

@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 from argon2 import PasswordHasher
 
-from catalog_builder.accounts import FAILURES_PER_ADDRESS, FAILURES_PER_NAME, GUESSES_PER_NAME, Accounts
+from catalog_builder.accounts import (
+    FAILURES_PER_ADDRESS,
+    FAILURES_PER_INVITED_ADDRESS,
+    FAILURES_PER_NAME,
+    GUESSES_PER_NAME,
+    Accounts,
+)
 from catalog_builder.auth import METHODS
 from catalog_builder.auth.local import LocalPasswords
 from catalog_builder.database import Database
@@ -286,3 +292,49 @@ def test_a_name_nobody_has_costs_the_same_work(accounts: Accounts) -> None:
 @pytest.mark.parametrize("name", list(METHODS))
 def test_every_way_in_refuses_an_empty_form(accounts: Accounts, name: str) -> None:
     assert METHODS.get(name).identify(accounts, {}) is None
+
+
+def test_redemptions_that_fail_hold_up_their_address_and_no_sign_in(accounts: Accounts, clock: Clock) -> None:
+    for _ in range(FAILURES_PER_INVITED_ADDRESS):
+        assert accounts.begin_redemption("10.0.0.1") is None
+        clock.move(seconds=1)
+    assert accounts.begin_redemption("10.0.0.1") == timedelta(minutes=15, seconds=-FAILURES_PER_INVITED_ADDRESS)
+    assert accounts.begin_redemption("10.0.0.2") is None
+    for _ in range(FAILURES_PER_NAME):
+        assert accounts.begin_attempt("anna", "10.0.0.1") is None
+    clock.move(minutes=15)
+    assert accounts.begin_redemption("10.0.0.1") is None
+
+
+def test_a_good_invitation_takes_back_its_own_attempt_and_no_other(accounts: Accounts) -> None:
+    for _ in range(FAILURES_PER_INVITED_ADDRESS - 1):
+        assert accounts.begin_redemption("10.0.0.1") is None
+    for _ in range(3):
+        assert accounts.begin_redemption("10.0.0.1") is None
+        accounts.forgive_redemption("10.0.0.1")
+    assert accounts.begin_redemption("10.0.0.1") is None
+    assert accounts.begin_redemption("10.0.0.1") is not None
+
+
+def test_a_new_password_may_keep_the_session_it_was_chosen_in(accounts: Accounts) -> None:
+    accounts.add("anna")
+    here, there = accounts.open_session("anna"), accounts.open_session("anna")
+    assert accounts.sessions("Anna") == 2
+    accounts.set_password_hash("anna", "new", keep=here)
+    assert accounts.session(here) is not None
+    assert accounts.session(there) is None
+    assert accounts.sessions("anna") == 1
+
+
+def test_sessions_that_are_over_are_not_counted(accounts: Accounts, clock: Clock) -> None:
+    accounts.add("anna")
+    accounts.open_session("anna", shared_computer=True)
+    clock.move(hours=12)
+    accounts.open_session("anna")
+    assert accounts.sessions("anna") == 1
+
+
+def test_groups_are_told_with_where_they_come_from(accounts: Accounts) -> None:
+    accounts.add("anna", groups=["b", "a"])
+    accounts.set_groups("anna", ["a", "c"], "house")
+    assert accounts.groups_by_source("anna") == [("a", "house"), ("a", "local"), ("b", "local"), ("c", "house")]

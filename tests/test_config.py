@@ -206,6 +206,11 @@ readers: [fio, spek]
             "dask: {scheduler: 'host:8786'}",
             "dask.scheduler: 'host:8786' is not a scheduler's address; write it as tcp://host:8786",
         ),
+        (
+            "server: {public_address: 'https://catalogue.example.org/p08'}",
+            "server.public_address: 'https://catalogue.example.org/p08' is not a site's address; "
+            "write it as https://catalogue.example.org, without a path",
+        ),
         ("timezone: Mars", "timezone: no time zone 'Mars'; names look like Europe/Berlin"),
         ("timezone: ../UTC", "timezone: no time zone '../UTC'; did you mean 'UTC'?"),
         ("quantities: {energy: {unit: eV}}", "'quantities.from' is missing; give it: Positioners or channels"),

@@ -9,16 +9,18 @@ from typing import Any
 from jinja2 import TemplateNotFound
 from markupsafe import Markup
 
+from catalog_builder.audit import Entry
 from catalog_builder.config import Settings
 from catalog_builder.facets import SearchRequest, SearchResult
 from catalog_builder.names import page_address
 from catalog_builder.records import Beamtime, CuratedDataset, CuratedScan
 from catalog_builder.render import addresses, handbook, pages
+from catalog_builder.render.codes import qr_code
 from catalog_builder.render.documents import dataset_json, scan_json
 from catalog_builder.render.environment import environment
 from catalog_builder.render.paging import dealt, page_name, pager
 from catalog_builder.render.searching import cell, search_view, words
-from catalog_builder.render.shapes import PER_PAGE, BeamtimeCard, CartLine
+from catalog_builder.render.shapes import PER_PAGE, AccessView, AccountView, BeamtimeCard, CartLine, NewLink, StaffView
 from catalog_builder.render.telling import beamtimes_of, groups_of, newer_of, problems_of
 
 Page = tuple[str, bytes]
@@ -114,9 +116,35 @@ class Renderer:
             "cart.html", lines=lines, files=sum(one.files for one in lines), bytes=sum(one.size for one in lines)
         )
 
-    def sign_in_page(self, next: str, mistake: str | None, name: str) -> str:
-        """Give the page to sign in at; ``next`` is the address to go on to, ``name`` what was typed before."""
-        return self._text("sign-in.html", next=next, mistake=mistake, name=name)
+    def sign_in_page(
+        self, next: str, mistake: str | None, name: str, *, again: bool = False, any_open: bool = False
+    ) -> str:
+        """Give the page to sign in at; ``next`` is the address to go on to, ``name`` what was typed before.
+
+        ``again`` says that somebody was signed in here until now, ``any_open`` that some beamtimes need no signing in.
+        """
+        return self._text("sign-in.html", next=next, mistake=mistake, name=name, again=again, any_open=any_open)
+
+    def invited_page(self, mistake: str | None, name: str, signed_in: str | None) -> str:
+        """Give the page an invitation's link leads to; ``signed_in`` is the name of who is signed in already."""
+        return self._text("invited.html", mistake=mistake, name=name, signed_in=signed_in)
+
+    def access_page(self, view: AccessView, link: NewLink | None = None, mistake: str | None = None) -> str:
+        """Give the page of who can see a beamtime; ``link`` is that of an invitation just made."""
+        picture, width = qr_code(link.address) if link else ("", 0)
+        return self._text("access.html", view=view, link=link, picture=picture, width=width, mistake=mistake)
+
+    def account_page(self, view: AccountView, mistake: str | None = None, done: str | None = None) -> str:
+        """Give somebody's page about themselves."""
+        return self._text("account.html", view=view, mistake=mistake, done=done)
+
+    def staff_page(self, view: StaffView, password: tuple[str, str] | None = None, mistake: str | None = None) -> str:
+        """Give the page of accounts, invitations and openings; ``password`` is a name with its new password."""
+        return self._text("staff.html", view=view, password=password, mistake=mistake)
+
+    def log_page(self, entries: Sequence[Entry], before: int | None, older: int | None) -> str:
+        """Give a page of the audit log; ``before`` is the line it ends before, ``older`` that of the next page."""
+        return self._text("log.html", entries=entries, before=before, older=older)
 
     def message_page(self, status: int, title: str, text: str) -> str:
         """Give a page that says one thing: that something is not there, or went wrong."""

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from catalog_builder.config import Settings
 from catalog_builder.errors import CatalogError
 from catalog_builder.search import QueryMistake
-from catalog_builder.server import answers, api, cart, pages, signing
+from catalog_builder.server import answers, api, cart, crawling, inviting, pages, signing, staff
 from catalog_builder.server.catalogue import Catalogue
 from catalog_builder.server.gate import Gate
 from catalog_builder.server.signing import Counter
@@ -44,7 +44,16 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.cookie = cookie
     app.state.counter = Counter()
     app.add_middleware(Gate, catalogue=catalogue, cookie=cookie)
-    for router in (api.router, signing.router, cart.router, pages.router):
+    for router in (
+        api.router,
+        inviting.api_router,
+        signing.router,
+        inviting.router,
+        staff.router,
+        cart.router,
+        crawling.router,
+        pages.router,
+    ):
         app.include_router(router)
 
     def failed(request: Request, exc: Exception) -> Response:

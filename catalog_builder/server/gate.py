@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 LARGEST_BODY = 1 << 20
 """Bytes a request may carry."""
 
-PUBLIC = frozenset({"/sign-in", "/api/health", "/openapi.json"})
+PUBLIC = frozenset({"/sign-in", "/invited", "/robots.txt", "/sitemap.xml", "/api/health", "/openapi.json"})
 PUBLIC_FOLDERS = ("/assets/",)
 OPEN = frozenset({"/", "/search", "/api/search", "/api/suggest"})
 """Paths that show people who are not signed in the beamtimes open to everybody, where there are any."""

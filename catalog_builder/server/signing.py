@@ -62,12 +62,12 @@ TheCounter = Annotated[Counter, Depends(_counter)]
 
 
 @router.api_route("/sign-in", methods=["GET", "HEAD"])
-def sign_in_page(request: Request, catalogue: TheCatalogue) -> Response:
-    """Show the page to sign in at; who is signed in goes on."""
+def sign_in_page(request: Request, catalogue: TheCatalogue, cookie: TheCookie) -> Response:
+    """Show the page to sign in at; who is signed in goes on, who was signed in until now is told so."""
     going_to = local(request.query_params.get("next", "/"))
     if request.scope["visitor"] is not None:
         return answers.redirect(going_to)
-    return _page(catalogue, going_to, None, "", 200)
+    return _page(catalogue, going_to, None, "", 200, again=cookie.token(request.scope["headers"]) is not None)
 
 
 @router.post("/sign-in")
@@ -89,7 +89,7 @@ def _signed_in(request: Request, form: Fields, catalogue: Catalogue, cookie: Coo
     address = request.client.host if request.client else ""
     wait = catalogue.accounts.begin_attempt(name, address)
     if wait is not None:
-        said = f"There were too many attempts. Wait {_spoken(wait)}, then try again."
+        said = f"There were too many attempts. Wait {spoken(wait)}, then try again."
         answer = _page(catalogue, going_to, said, name, 429)
         answer.headers["Retry-After"] = str(int(wait.total_seconds()))
         return answer
@@ -129,11 +129,14 @@ def _identified(catalogue: Catalogue, given: Mapping[str, str]) -> Account | Non
     return None
 
 
-def _page(catalogue: Catalogue, going_to: str, mistake: str | None, name: str, status: int) -> Response:
-    html = catalogue.renderer.sign_in_page(going_to, mistake, name)
+def _page(
+    catalogue: Catalogue, going_to: str, mistake: str | None, name: str, status: int, *, again: bool = False
+) -> Response:
+    html = catalogue.renderer.sign_in_page(going_to, mistake, name, again=again, any_open=catalogue.is_open())
     return HTMLResponse(html, status, headers={"Cache-Control": "no-store"})
 
 
-def _spoken(wait: timedelta) -> str:
+def spoken(wait: timedelta) -> str:
+    """Say a time to wait as people do, rounded up: ``4 minutes``."""
     minutes = -(-int(wait.total_seconds()) // 60)
     return "a minute" if minutes == 1 else f"{minutes} minutes"

@@ -110,6 +110,18 @@ def local(address: str, otherwise: str = "/") -> str:
     return address
 
 
+def address_of(request: Request) -> str:
+    """Give where a request came from, as throttle and audit log count and name it."""
+    return request.client.host if request.client else ""
+
+
+def site_address(request: Request) -> str:
+    """Give the address of this site: the one that is set, else the one it was asked at."""
+    public = _catalogue(request).settings.server.public_address
+    scheme = "https" if _cookie(request).secure else "http"
+    return public or f"{scheme}://{request.headers.get('host', '')}"
+
+
 def came_from(request: Request, otherwise: str) -> str:
     """Give the page of this site a form was sent from, as the browser tells it."""
     referer = split(request.headers.get("referer", ""))

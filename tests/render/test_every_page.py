@@ -3,12 +3,35 @@
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from html.parser import HTMLParser
+from typing import get_args
 
 import pytest
 
+from catalog_builder.access import standings
+from catalog_builder.accounts import Account, Kind
+from catalog_builder.audit import Entry
+from catalog_builder.config import GroupSettings
 from catalog_builder.facets import SearchRequest
-from catalog_builder.render import BeamtimeCard, CartLine, Renderer
+from catalog_builder.invitations import Invitation
+from catalog_builder.openings import Opening
+from catalog_builder.records import Beamtime, Via
+from catalog_builder.render import (
+    AccessView,
+    AccountLine,
+    AccountView,
+    BeamtimeCard,
+    CartLine,
+    GuestLine,
+    InvitationLine,
+    Member,
+    NewLink,
+    OwnBeamtime,
+    Renderer,
+    StaffView,
+)
 
 from .conftest import (
     NASTY,
@@ -28,9 +51,12 @@ ADDRESSES = re.compile(
     r"|/beamtimes/\d{8}/(page-\d+/)?"
     r"|/beamtimes/\d{8}/datasets/[\w.=~-]+/(page-\d+/|dataset\.json)?"
     r"|/beamtimes/\d{8}/scans/[\w.=~-]+/((preview(-\d+)?|thumb)\.png|curve\.json|scan\.json)?"
-    r"|/assets/[\w./-]+"
+    r"|/assets/[\w./-]+|/invited|/account|/beamtimes/\d{8}/access|/staff(/log)?|data:image/png;base64,[\w+/=]+"
 )
-POSTED = {"/cart/add", "/cart/remove", "/cart/clear", "/sign-in", "/sign-out"}
+POSTED = {"/cart/add", "/cart/remove", "/cart/clear", "/sign-in", "/sign-out", "/invited", "/account/password"}
+POSTED |= {f"/beamtimes/11017404/access/{deed}" for deed in ("invite", "revoke", "open", "close")}
+POSTED |= {f"/staff/{deed}" for deed in ("add", "password", "groups", "sign-out", "remove", "revoke")}
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 EVENTS = re.compile(r"on[a-z]+")
 
 
@@ -74,8 +100,92 @@ def live_pages(renderer: Renderer, text: str) -> Iterator[str]:
     report = {"built": "2023-10-08T01:40:00+00:00", "seconds": 1.5, "ok": True, "none": None, text: text}
     problems = [{"beamtime": "11017404", "where": text, "what": text}, text]
     yield renderer.status_page({**report, "summary": {"read": 3, "deep": {text: [text]}}, "problems": problems})
-    for name in ("index", "searching"):
+    for name in ("index", "searching", "access"):
         yield renderer.help_page(name) or ""
+    yield from pages_about_people(renderer, text)
+
+
+def pages_about_people(renderer: Renderer, text: str) -> Iterator[str]:
+    yield renderer.sign_in_page("/", None, "", again=True, any_open=True)
+    yield renderer.invited_page(None, "", None)
+    yield renderer.invited_page(text, text, text)
+    opening = Opening(beamtime="11017404", day=NOW, by=text, at=NOW)
+    guest, local = account(text, "guest"), account(text, "local")
+    lines = tuple(
+        InvitationLine(invitation=invitation(text), state=state, guests=guests)
+        for state in ("open", "used up", "over", "revoked")
+        for guests in [tuple(GuestLine(account=one, stated_name=text, at=NOW) for one in (guest, local) for _ in "abc")]
+    )
+    view = AccessView(
+        beamtime=full_beamtime(text),
+        standings=standings(Beamtime(id="11017404", owner_groups=(text,)), GroupSettings(staff=("staff",))),
+        members=(Member(account=local, because=(text, "b")),),
+        more_members=3,
+        invitations=lines,
+        opening=opening,
+        is_open=True,
+        opens_for=True,
+    )
+    yield renderer.access_page(view, NewLink(invitation=invitation(text), address="http://[::1]:8/invited#abc"))
+    yield renderer.access_page(replace(view, is_open=False), None, text)
+    yield renderer.access_page(
+        replace(view, is_open=False, opening=None, opens_for=False, invitations=(), members=(), more_members=0)
+    )
+    accounts = tuple(
+        AccountLine(account=one, own_groups=(text,), other_groups=(text,))
+        for one in (guest, local, account(text, "oidc"), account(text, "proxy"))
+    )
+    staff = StaffView(
+        find=text,
+        accounts=accounts,
+        more_accounts=1,
+        invitations=lines,
+        more_invitations=1,
+        openings=(opening,),
+        now=NOW,
+    )
+    yield renderer.staff_page(staff, (text, text))
+    yield renderer.staff_page(replace(staff, accounts=(), invitations=(), openings=()), None, text)
+    own = OwnBeamtime(beamtime=full_beamtime(text), roles=("read", "administer"), because=(text, text))
+    mine = AccountView(
+        account=local,
+        groups=((text, "local"), (text, text)),
+        beamtimes=(own, replace(own, roles=("read",))),
+        more_beamtimes=1,
+        invitations=(invitation(text),),
+        sessions=2,
+        expires=NOW,
+        shared_computer=False,
+        is_staff=True,
+        has_password=True,
+    )
+    yield renderer.account_page(mine, text)
+    yield renderer.account_page(replace(mine, account=guest, groups=(), beamtimes=(), is_staff=False), None, text)
+    entries = [
+        Entry(id=number, at=NOW, who=text, via=via, action=text, what=text, address=text)
+        for number, via in enumerate(get_args(Via))
+    ]
+    yield renderer.log_page(entries, 9, 1)
+    yield renderer.log_page([], None, None)
+
+
+def account(text: str, kind: Kind) -> Account:
+    return Account(name="name", display_name=text, groups=(text,), created=NOW, kind=kind)
+
+
+def invitation(text: str) -> Invitation:
+    return Invitation(
+        id=1,
+        beamtime="11017404",
+        label=text,
+        gives="curate",
+        devices=3,
+        used=2,
+        created=NOW,
+        by=text,
+        expires=NOW,
+        revoked=None,
+    )
 
 
 def every_page(renderer: Renderer, text: str = NASTY) -> list[str]:

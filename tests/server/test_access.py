@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from catalog_builder.facets import FACETS
 from catalog_builder.names import page_address
-from catalog_builder.server import api, cart, pages, signing
+from catalog_builder.server import api, cart, crawling, inviting, pages, signing, staff
 
 from .conftest import Running
 
@@ -66,7 +66,20 @@ MATRIX: tuple[tuple[str, int, int, int, int, int], ...] = (
     ("/go/asap3/p08/2023/data/11017405/raw/zanzibar_00001.fio", ON, NOT, NOT, ON, ON),
     ("/go/", ON, NOT, NOT, NOT, NOT),
     ("/nothing", ON, NOT, NOT, NOT, NOT),
-    ("/robots.txt", ON, NOT, NOT, NOT, NOT),
+    ("/robots.txt", SEES, SEES, SEES, SEES, SEES),
+    ("/sitemap.xml", SEES, SEES, SEES, SEES, SEES),
+    ("/invited", SEES, SEES, SEES, SEES, SEES),
+    ("/account", ON, SEES, SEES, SEES, SEES),
+    ("/beamtimes/11017405/access", ON, NOT, NOT, SEES, SEES),
+    ("/beamtimes/11017405/access/", ON, NOT, NOT, NOT, NOT),
+    ("/beamtimes/11017405/access/invite", ON, NOT, NOT, NOT, NOT),  # these four are there to be posted to
+    ("/beamtimes/11017405/access/revoke", ON, NOT, NOT, NOT, NOT),
+    ("/beamtimes/11017405/access/open", ON, NOT, NOT, NOT, NOT),
+    ("/beamtimes/11017405/access/close", ON, NOT, NOT, NOT, NOT),
+    ("/api/access/11017405", 401, NOT, NOT, SEES, SEES),
+    ("/staff", ON, NOT, NOT, NOT, SEES),
+    ("/staff/log", ON, NOT, NOT, NOT, SEES),
+    ("/staff/nothing", ON, NOT, NOT, NOT, NOT),
     ("/cart/download", ON, ON, ON, ON, ON),  # of an empty cart: on to the cart
     ("/search?q=zanzibar&format=csv", ON, SEES, SEES, SEES, SEES),
     ("/api/search?q=zanzibar", 401, SEES, SEES, SEES, SEES),
@@ -77,6 +90,15 @@ MATRIX: tuple[tuple[str, int, int, int, int, int], ...] = (
     ("/api/nothing", 401, NOT, NOT, NOT, NOT),
     ("/api/health", SEES, SEES, SEES, SEES, SEES),
     ("/openapi.json", SEES, SEES, SEES, SEES, SEES),
+)
+
+POSTED_BY_STAFF = (
+    "/staff/add",
+    "/staff/password",
+    "/staff/groups",
+    "/staff/sign-out",
+    "/staff/remove",
+    "/staff/revoke",
 )
 
 OF_BERT = sorted({row[0] for row in MATRIX if row[3] == NOT and row[4] in (SEES, ON)})
@@ -90,11 +112,14 @@ def test_everybody_gets_what_the_table_says(running: Running, row: tuple[str, in
 
 
 def test_the_table_names_every_route() -> None:
-    routes = [route for part in (api, cart, pages, signing) for route in part.router.routes if isinstance(route, Route)]
+    routers = [part.router for part in (api, cart, crawling, inviting, pages, signing, staff)]
+    routes = [
+        route for router in (*routers, inviting.api_router) for route in router.routes if isinstance(route, Route)
+    ]
     paths = [address.partition("?")[0] for address, *_ in MATRIX]
     not_asked = {route.path for route in routes if not any(route.path_regex.match(path) for path in paths)}
     assert len(routes) > 20
-    assert not_asked == {"/sign-out", "/cart/add", "/cart/remove", "/cart/clear"}  # asked by POST alone, below
+    assert not_asked == {"/sign-out", "/cart/add", "/cart/remove", "/cart/clear", *POSTED_BY_STAFF, "/account/password"}
 
 
 def answer_of(answer: httpx.Response) -> tuple[int, list[tuple[str, str]], bytes]:
@@ -103,12 +128,45 @@ def answer_of(answer: httpx.Response) -> tuple[int, list[tuple[str, str]], bytes
     return answer.status_code, headers, answer.content
 
 
+@pytest.mark.parametrize("address", POSTED_BY_STAFF)
+@pytest.mark.parametrize("name", [None, "nora", "anna", "bert"])
+def test_what_staff_post_is_not_there_for_others(running: Running, name: str | None, address: str) -> None:
+    client = running.client(name)
+    before = running.catalogue.audit.last(1), running.catalogue.accounts.all(), running.catalogue.invitations.all()
+    data = {"name": "bert", "groups": "staff", "id": "1"}
+    answer = answer_of(client.post(address, data=data))
+    assert answer[0] == (ON if name is None else NOT)
+    if name is not None:
+        assert answer == answer_of(client.post("/staff/nothing", data=data))
+    odd = client.post(address, content=b"{}", headers={"Content-Type": "application/json"})
+    assert odd.status_code == answer[0]
+    assert before == (
+        running.catalogue.audit.last(1),
+        running.catalogue.accounts.all(),
+        running.catalogue.invitations.all(),
+    )
+
+
+@pytest.mark.parametrize("deed", ["invite", "revoke", "open", "close"])
+@pytest.mark.parametrize("name", [None, "nora", "anna"])
+def test_who_sees_a_beamtime_is_said_by_its_own_alone(running: Running, name: str | None, deed: str) -> None:
+    client = running.client(name)
+    data = {"gives": "read", "days": "3", "devices": "1", "id": "1"}
+    answers = [client.post(f"/beamtimes/{id}/access/{deed}", data=data) for id in ("11017405", ABSENT)]
+    assert {answer.status_code for answer in answers} == {ON if name is None else NOT}
+    if name is not None:
+        assert answer_of(answers[0]) == answer_of(answers[1])
+    assert running.catalogue.invitations.of_beamtime("11017405") == []
+    assert not running.catalogue.is_open("11017405")
+
+
 @pytest.mark.parametrize("address", OF_BERT)
 def test_forbidden_and_absent_are_the_same_bytes(running: Running, address: str) -> None:
     anna = running.client("anna")
     absent = address.replace("11017405", ABSENT).replace("20239999", "20210000").replace("zanzibar", "nowhere")
     assert absent != address
-    assert answer_of(anna.get(address)) == answer_of(anna.get(absent)) == answer_of(anna.get("/nothing"))
+    nothing = "/api/nothing" if address.startswith("/api/") else "/nothing"
+    assert answer_of(anna.get(address)) == answer_of(anna.get(absent)) == answer_of(anna.get(nothing))
 
 
 @pytest.mark.parametrize("method", ["HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
