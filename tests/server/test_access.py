@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from catalog_builder.facets import FACETS
 from catalog_builder.names import page_address
-from catalog_builder.server import api, cart, pages, signing
+from catalog_builder.server import api, cart, elsewhere, pages, signing
 
 from .conftest import Running
 
@@ -66,6 +66,8 @@ MATRIX: tuple[tuple[str, int, int, int, int, int], ...] = (
     ("/go/asap3/p08/2023/data/11017405/raw/zanzibar_00001.fio", ON, NOT, NOT, ON, ON),
     ("/go/", ON, NOT, NOT, NOT, NOT),
     ("/nothing", ON, NOT, NOT, NOT, NOT),
+    ("/sign-in/oidc", NOT, NOT, NOT, NOT, NOT),  # there is no provider here
+    ("/sign-in/oidc/callback?state=x&code=y", NOT, NOT, NOT, NOT, NOT),
     ("/robots.txt", ON, NOT, NOT, NOT, NOT),
     ("/cart/download", ON, ON, ON, ON, ON),  # of an empty cart: on to the cart
     ("/search?q=zanzibar&format=csv", ON, SEES, SEES, SEES, SEES),
@@ -89,8 +91,11 @@ def test_everybody_gets_what_the_table_says(running: Running, row: tuple[str, in
     assert [running.client(name).get(address).status_code for name in PEOPLE] == expected
 
 
+PARTS = (api, cart, elsewhere, pages, signing)
+
+
 def test_the_table_names_every_route() -> None:
-    routes = [route for part in (api, cart, pages, signing) for route in part.router.routes if isinstance(route, Route)]
+    routes = [route for part in PARTS for route in part.router.routes if isinstance(route, Route)]
     paths = [address.partition("?")[0] for address, *_ in MATRIX]
     not_asked = {route.path for route in routes if not any(route.path_regex.match(path) for path in paths)}
     assert len(routes) > 20
