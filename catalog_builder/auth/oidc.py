@@ -9,10 +9,12 @@ import hmac
 import json
 import logging
 import os
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from urllib.parse import quote_plus, urlencode, urlsplit
 
@@ -262,7 +264,7 @@ class OpenIdProvider:
         if time.monotonic() < self._down_until:
             raise ProviderDown("the provider did not answer a moment ago")
         try:
-            with httpx.Client(timeout=_TIMEOUT, follow_redirects=False, trust_env=False) as client:
+            with httpx.Client(verify=_tls(), timeout=_TIMEOUT, follow_redirects=False, trust_env=False) as client:
                 accept = {"Accept": "application/json", **(headers or {})}
                 with client.stream(method, address, headers=accept, data=dict(form) if form else None) as answer:
                     content = _content(answer)
@@ -302,6 +304,12 @@ def _secret(oidc: OidcSettings) -> str:
     if variable not in os.environ:
         raise CatalogError(f"the environment has no {variable!r}", where="auth.oidc.client_secret_variable")
     return checked(os.environ[variable], f"${variable}")
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Give what checks certificates: by the machine's authorities, a facility's own among them."""
+    return ssl.create_default_context()
 
 
 def _endpoint(document: Json, name: str) -> str:
