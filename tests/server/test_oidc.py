@@ -19,6 +19,7 @@ import httpx
 import pytest
 from joserfc import jwt
 from joserfc.jwk import Key, OctKey, RSAKey
+from playwright.sync_api import BrowserContext, expect, sync_playwright
 
 from catalog_builder.auth import oidc
 from catalog_builder.config import OidcSettings, Settings
@@ -28,6 +29,7 @@ from .conftest import CHEAP, PASSWORD, Running, serving
 from .elsewhere import PEOPLE, SECRET, Elsewhere, free_port, installed, provider, unchanged
 
 START = "/sign-in/oidc"
+CHROMIUM = shutil.which("chromium")
 ANNAS = "/beamtimes/11017404/"
 
 Claims = dict[str, Any]
@@ -677,3 +679,40 @@ def test_where_nobody_listens_the_provider_is_down(site: Running, client: httpx.
     site.app.state.provider = oidc.OIDC.provider(nowhere)
     assert client.get(START).status_code == 503
     assert client.get("/sign-in").status_code == 200
+
+
+# In a browser
+
+
+@pytest.fixture
+def context(site: Running) -> Iterator[BrowserContext]:
+    if CHROMIUM is None:
+        pytest.skip("needs the program chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield browser.new_context(base_url=site.base)
+        browser.close()
+
+
+def test_a_browser_goes_there_and_back_in_five_tabs_and_by_its_button_back(
+    site: Running, context: BrowserContext, elsewhere: Elsewhere
+) -> None:
+    tabs = [context.new_page() for _ in range(5)]
+    for number, tab in enumerate(tabs):
+        tab.goto(f"/search?q=tab{number}")
+        tab.get_by_role("link", name="Sign in with the test facility").click()
+        expect(tab.get_by_role("button", name="Sign-in")).to_be_visible()
+    for number, tab in enumerate(tabs):
+        tab.get_by_placeholder("Enter any login").fill("s-otto")
+        tab.get_by_placeholder("and password").fill("any")
+        tab.get_by_role("button", name="Sign-in").click()
+        if tab.url.startswith(elsewhere.issuer):
+            tab.get_by_role("button", name="Continue").click()
+        expect(tab).to_have_url(f"{site.base}/search?q=tab{number}")
+        expect(tab.get_by_role("heading", name="Sign in")).to_have_count(0)
+    first = tabs[0]
+    for _ in range(3):  # over the provider's pages, which are over, and this site's page to sign in at
+        first.go_back()
+    first.goto("/")
+    expect(first.get_by_text("Otto O.")).to_be_visible()
+    assert [account.name for account in site.catalogue.accounts.all()] == ["anna", "nora", "otto"]
