@@ -131,10 +131,17 @@ def watch(config_file: Path | None, beamtimes: Sequence[str], poll: bool) -> Non
 @config_option
 @click.option("--host", help="Overrides server.host.")
 @_port_option
-def serve(config_file: Path | None, host: str | None, port: int | None) -> None:
+@click.option("--socket", type=click.Path(path_type=Path), help="A Unix socket to listen at; overrides server.socket.")
+def serve(config_file: Path | None, host: str | None, port: int | None, socket: Path | None) -> None:
     """Serve the catalogue behind sign-in, until stopped. Sign-ins and failures are logged to standard error."""
     _logger.setLevel(min(logging.INFO, _logger.level))
-    serve_catalogue(settings_from(config_file), host, port, ready=lambda address: click.echo(f"serving at {address}"))
+    if socket is not None and (host is not None or port is not None):
+        raise CatalogError("--socket stands in place of --host and --port", remedy="give one or the other")
+    settings = settings_from(config_file)
+    if socket is not None:
+        server = settings.server.model_copy(update={"socket": socket.absolute()})
+        settings = settings.model_copy(update={"server": server})
+    serve_catalogue(settings, host, port, ready=lambda address: click.echo(f"serving at {address}"))
 
 
 @main.command()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, cast, get_args
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
@@ -33,6 +34,8 @@ FILE_NAME = "site_config.yaml"
 
 VARIABLE = "CATBUILD_CONFIG"
 """Environment variable that names a configuration."""
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class ConfigError(CatalogError):
@@ -108,17 +111,45 @@ def _placeholders(*known: str, required: tuple[str, ...] = ()) -> Callable[[str]
     return check
 
 
-def _site_address(text: str) -> str:
-    if not re.fullmatch(r"https?://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?/?", text):
-        remedy = "write it as https://catalogue.example.org, without a path"
-        raise _WrongError(((), f"{text!r} is not a site's address", remedy))
-    return text.rstrip("/")
-
-
 def _scheduler(address: str) -> str:
     if not re.fullmatch(r"(tcp|tls)://[^\s/]+:\d+", address):
         raise _WrongError(((), f"{address!r} is not a scheduler's address", "write it as tcp://host:8786"))
     return address
+
+
+def _address(text: str) -> str:
+    """Check an address others are sent to: TLS everywhere but on this machine."""
+    try:
+        parts = urlsplit(text)
+        port_is_fine = parts.port is None or parts.port > 0
+    except ValueError:
+        parts, port_is_fine = urlsplit(""), False
+    if (
+        not port_is_fine
+        or not parts.hostname
+        or parts.username
+        or parts.query
+        or parts.fragment
+        or re.search(r"\s", text)
+    ):
+        raise _WrongError(((), f"{text!r} is not an address", "write it as https://host.example"))
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
+        raise _WrongError(((), f"{text!r} is not protected", "write it with https://"))
+    return text
+
+
+def _site(text: str) -> str:
+    if urlsplit(text).path not in ("", "/"):
+        raise _WrongError(((), f"{text!r} has a path", "the catalogue needs a host of its own"))
+    return text.rstrip("/")
+
+
+def _header(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9-]+", name):
+        raise _WrongError(((), f"{name!r} is not a header's name", "use letters, digits and -"))
+    if name.lower() in ("cookie", "host", "origin", "referer", "content-length", "content-type", "authorization"):
+        raise _WrongError(((), f"{name!r} means something else", "choose a name such as X-Remote-User"))
+    return name
 
 
 def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
@@ -140,8 +171,10 @@ Zone = Annotated[str, AfterValidator(_zone)]
 Expression = Annotated[str, AfterValidator(_expression)]
 SitePath = Annotated[Path, AfterValidator(_placed)]
 Below = Annotated[Name, AfterValidator(_below)]
-SiteAddress = Annotated[str, AfterValidator(_site_address)]
 Scheduler = Annotated[str, AfterValidator(_scheduler)]
+Address = Annotated[str, AfterValidator(_address)]
+SiteAddress = Annotated[Address, AfterValidator(_site)]
+Header = Annotated[str, AfterValidator(_header)]
 GroupPattern = Annotated[Name, AfterValidator(_placeholders("beamtime"))]
 
 
@@ -294,15 +327,59 @@ class ServerSettings(_Settings):
 
     host: Name = Field(default="127.0.0.1", description="Address to listen at.")
     port: int = Field(default=8008, ge=0, le=65535, description="Port to listen at; 0 means any free one.")
+    socket: SitePath | None = Field(default=None, description="Unix socket to listen at in place of host and port.")
     public_address: SiteAddress | None = Field(
-        default=None, description="Address people reach the site at; invitations and the sitemap name it."
+        default=None, description="Address people reach the site at; invitations, the sitemap and oidc name it."
+    )
+
+
+class OidcSettings(_Settings):
+    """The OpenID provider of the way in ``oidc``, and what it says of people."""
+
+    issuer: Address | None = Field(
+        default=None, description="The provider's issuer, exactly as it calls itself in its discovery document."
+    )
+    client_id: Name | None = Field(default=None, description="What the provider calls this catalogue.")
+    client_secret_file: SitePath | None = Field(
+        default=None, description="File with the client's secret, readable by its owner alone."
+    )
+    client_secret_variable: Name | None = Field(
+        default=None, description="Environment variable with the client's secret, in place of a file."
+    )
+    scopes: Names = Field(default=("openid", "profile", "email"), description="Scopes to ask for; openid is one.")
+    groups_claim: Name = Field(
+        default="groups", description="Claim that lists somebody's groups; dots lead into it (realm_access.roles)."
+    )
+    label: Name = Field(default="your facility account", description="What people know the provider as.")
+    allowed_groups: Names = Field(
+        default=(), description="Who is in none of these is not let in; without a value, the provider decides."
+    )
+
+    @field_validator("scopes")
+    @classmethod
+    def _is_openid(cls, scopes: tuple[str, ...]) -> tuple[str, ...]:
+        if "openid" not in scopes:
+            raise _WrongError(((), "openid is missing", "add it: without it the provider says nothing of who came"))
+        return scopes
+
+
+class ProxySettings(_Settings):
+    """The headers of the way in ``proxy``, and why they are believed."""
+
+    header: Header = Field(default="X-Remote-User", description="Header in which the proxy names who asks.")
+    groups_header: Header | None = Field(default=None, description="Header with their groups, commas between them.")
+    secret_header: Header = Field(default="X-Proxy-Secret", description="Header in which the proxy proves to be it.")
+    secret_file: SitePath | None = Field(
+        default=None, description="File with that secret, readable by its owner alone; not needed on a Unix socket."
     )
 
 
 class AuthSettings(_Settings):
     """How people sign in and for how long."""
 
-    methods: Names = Field(default=("local",), description="Ways to sign in, in the order they are offered.")
+    methods: Names = Field(
+        default=("local",), min_length=1, description="Ways to sign in, in the order they are offered."
+    )
     idle_days: float = Field(default=30, gt=0, description="Somebody who does nothing for so many days is signed out.")
     shared_computer_hours: float = Field(
         default=12, gt=0, description="The same on a computer said to be shared, in hours."
@@ -311,6 +388,32 @@ class AuthSettings(_Settings):
         default=None,
         description="True: TLS is in front, cookies travel over it alone; else only this machine is served.",
     )
+    oidc: OidcSettings = Field(
+        default=OidcSettings(),
+        validate_default=True,
+        description="The OpenID provider, where oidc is a way to sign in.",
+    )
+    proxy: ProxySettings = Field(
+        default=ProxySettings(), description="What a proxy says, where proxy is a way to sign in."
+    )
+
+    @field_validator("oidc")
+    @classmethod
+    def _provider_is_named(cls, oidc: OidcSettings, info: ValidationInfo) -> OidcSettings:
+        if "oidc" not in info.data.get("methods", ()):
+            return oidc
+        remedy = "name it, or take oidc out of auth.methods"
+        faults: list[tuple[Location, str, str | None]] = [
+            ((name,), f"to sign in by oidc, {name} is needed", remedy)
+            for name in ("issuer", "client_id")
+            if getattr(oidc, name) is None
+        ]
+        if (oidc.client_secret_file is None) == (oidc.client_secret_variable is None):
+            what = "to sign in by oidc, either client_secret_file or client_secret_variable is needed"
+            faults.append((("client_secret_file",), what, "name one of them"))
+        if faults:
+            raise _WrongError(*faults)
+        return oidc
 
 
 class Settings(_Settings):
@@ -373,6 +476,20 @@ class Settings(_Settings):
                 what = f"{str(catalogue)!r} lies inside the beamtimes' root {str(root)!r}, where it would be discovered"
                 raise _WrongError(((), what, "choose a folder outside"))
         return catalogue
+
+    @field_validator("auth")
+    @classmethod
+    def _ways_in_are_safe(cls, auth: AuthSettings, info: ValidationInfo) -> AuthSettings:
+        server: ServerSettings | None = info.data.get("server")
+        if server is None:
+            return auth
+        if "oidc" in auth.methods and server.public_address is None:
+            what = "to sign in by oidc, server.public_address is needed"
+            raise _WrongError((("methods",), what, "name the address people type: the provider sends them back there"))
+        if "proxy" in auth.methods and auth.proxy.secret_file is None and server.socket is None:
+            what = "anybody could write the proxy's header"
+            raise _WrongError((("proxy",), what, "name a secret_file, or listen at a Unix socket (server.socket)"))
+        return auth
 
     @field_validator("rules")
     @classmethod

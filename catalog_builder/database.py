@@ -103,6 +103,7 @@ MIGRATIONS: tuple[str, ...] = (
         verifier TEXT NOT NULL,
         going_to TEXT NOT NULL,
         shared_computer INTEGER NOT NULL,
+        links TEXT,
         at INTEGER NOT NULL) WITHOUT ROWID;
     CREATE INDEX login_at ON login (at);
     CREATE TABLE invitation (

@@ -15,15 +15,17 @@ from starlette.responses import Response
 from catalog_builder.config import Settings
 from catalog_builder.errors import CatalogError
 from catalog_builder.search import QueryMistake
-from catalog_builder.server import answers, api, cart, crawling, inviting, pages, signing, staff
+from catalog_builder.server import answers, api, cart, crawling, elsewhere, inviting, pages, signing, staff
 from catalog_builder.server.catalogue import Catalogue
+from catalog_builder.server.elsewhere import provider_of, vouching_of
 from catalog_builder.server.gate import Gate
 from catalog_builder.server.signing import Counter
-from catalog_builder.server.visitors import cookie_of
+from catalog_builder.server.visitors import Vouched, cookie_of
 
 
 def create_app(settings: Settings) -> FastAPI:
     """Make the application of a site; raises CatalogError where its state cannot be opened."""
+    provider, vouching = provider_of(settings), vouching_of(settings)
     catalogue = Catalogue(settings)
     cookie = cookie_of(settings.auth.secure_cookies)
 
@@ -43,11 +45,14 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.catalogue = catalogue
     app.state.cookie = cookie
     app.state.counter = Counter()
-    app.add_middleware(Gate, catalogue=catalogue, cookie=cookie)
+    app.state.provider = provider
+    app.state.travellers = Counter(at_once=elsewhere.AT_ONCE)
+    app.add_middleware(Gate, catalogue=catalogue, cookie=cookie, vouched=Vouched(catalogue, vouching))
     for router in (
         api.router,
         inviting.api_router,
         signing.router,
+        elsewhere.router,
         inviting.router,
         staff.router,
         cart.router,

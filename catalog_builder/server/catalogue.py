@@ -26,6 +26,7 @@ from catalog_builder.download import Contents, contents
 from catalog_builder.errors import CatalogError
 from catalog_builder.facets import Hit, SearchRequest, SearchResult, Suggestion, SuggestRequest
 from catalog_builder.invitations import Invitations
+from catalog_builder.logins import Logins
 from catalog_builder.merge import folded_on_disk
 from catalog_builder.names import is_key, is_segment, page_address, readable, split_key
 from catalog_builder.openings import OpeningDays
@@ -61,6 +62,7 @@ class Catalogue:
         self.invitations = Invitations(self.database, self.accounts)
         self.opening_days = OpeningDays(self.database)
         self.audit = Audit(self.database)
+        self.logins = Logins(self.database)
         self.renderer = Renderer(settings)
         self.searcher = searcher_of(settings)
         self._beamtimes: dict[str, tuple[_Stamp, Beamtime | None]] = {}

@@ -17,14 +17,25 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from catalog_builder.errors import CatalogError
 from catalog_builder.server import answers
 from catalog_builder.server.catalogue import Catalogue
-from catalog_builder.server.visitors import Cookie, Visitor, came_from, local, split, visitor_of
+from catalog_builder.server.visitors import Cookie, Visitor, Vouched, came_from, local, split, visitor_of
 
 logger = logging.getLogger(__name__)
 
 LARGEST_BODY = 1 << 20
 """Bytes a request may carry."""
 
-PUBLIC = frozenset({"/sign-in", "/invited", "/robots.txt", "/sitemap.xml", "/api/health", "/openapi.json"})
+PUBLIC = frozenset(
+    {
+        "/sign-in",
+        "/sign-in/oidc",
+        "/sign-in/oidc/callback",
+        "/invited",
+        "/robots.txt",
+        "/sitemap.xml",
+        "/api/health",
+        "/openapi.json",
+    }
+)
 PUBLIC_FOLDERS = ("/assets/",)
 OPEN = frozenset({"/", "/search", "/api/search", "/api/suggest"})
 """Paths that show people who are not signed in the beamtimes open to everybody, where there are any."""
@@ -52,10 +63,11 @@ class _TooLarge(Exception):  # noqa: N818 - a signal to the gate, told to nobody
 class Gate:
     """ASGI middleware around the whole application."""
 
-    def __init__(self, app: ASGIApp, catalogue: Catalogue, cookie: Cookie) -> None:
+    def __init__(self, app: ASGIApp, catalogue: Catalogue, cookie: Cookie, vouched: Vouched) -> None:
         self._app = app
         self._catalogue = catalogue
         self._cookie = cookie
+        self._vouched = vouched
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -68,8 +80,7 @@ class Gate:
     async def _answer(self, scope: Scope, receive: Receive, send: "_Sender") -> None:
         path = str(scope["path"])
         try:
-            token = self._cookie.token(scope["headers"])
-            visitor = await run_in_threadpool(visitor_of, self._catalogue, token)
+            visitor = await run_in_threadpool(self._visitor, scope["headers"])
             scope = {**scope, "visitor": visitor}
             refusal = await run_in_threadpool(self._refusal, scope, visitor)
             await (refusal or self._app)(scope, _limited(receive), send)
@@ -81,6 +92,9 @@ class Gate:
         except Exception:  # the edge of a request: named, logged, and answered without a traceback
             logger.exception("%s %s failed", scope["method"], path)
             await self._fail(scope, receive, send, 500)
+
+    def _visitor(self, headers: list[tuple[bytes, bytes]]) -> Visitor | None:
+        return self._vouched.visitor(headers) or visitor_of(self._catalogue, self._cookie.token(headers))
 
     async def _fail(self, scope: Scope, receive: Receive, send: "_Sender", status: int) -> None:
         """Answer with a failure, or break the connection where an answer has begun: it must not look whole."""

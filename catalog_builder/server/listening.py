@@ -3,18 +3,20 @@
 Knows sockets, signals and uvicorn; does not know the application.
 """
 
+import os
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import uvicorn
 
-from catalog_builder.config import Settings
+from catalog_builder.config import LOOPBACK, Settings
 from catalog_builder.errors import CatalogError
 from catalog_builder.server.app import create_app
-from catalog_builder.server.visitors import LOOPBACK
 
 _LAST_ANSWERS_SECONDS = 10
 """Time running answers have to end once the server is told to stop."""
@@ -38,29 +40,52 @@ def serve(
     ready
         Told the address once the server listens.
 
+    Where the settings name a Unix socket, it listens there, and to nothing else, unless a host or port is given.
+
     With ``auth.secure_cookies`` the address somebody asks from is what ``X-Forwarded-For`` says, where the request
     comes from 127.0.0.1: TLS ends at a proxy there. Any process of this host can so claim any address, which weakens
     the limits on guessing per address, not those per name; let nobody in on this host who should not be.
 
     Raises CatalogError where the address cannot be listened at, or where cookies would travel unprotected.
     """
-    host = host or settings.server.host
-    port = settings.server.port if port is None else port
-    refuse_plain_cookies(host, settings.auth.secure_cookies)
-    with listening(host, port) as listener:
+    if settings.server.socket is not None and (host is not None or port is not None):  # so nobody believes its headers
+        settings = settings.model_copy(update={"server": settings.server.model_copy(update={"socket": None})})
+    with _listener(settings, host or settings.server.host, settings.server.port if port is None else port) as listener:
+        over_socket = settings.server.socket is not None
         config = uvicorn.Config(
             create_app(settings),
             log_config=None,
             access_log=False,
             server_header=False,
-            proxy_headers=bool(settings.auth.secure_cookies),  # TLS ends at a proxy on this host
+            proxy_headers=over_socket or bool(settings.auth.secure_cookies),  # TLS ends at a proxy on this host
+            forwarded_allow_ips="*" if over_socket else None,  # the proxy alone comes that way
             timeout_graceful_shutdown=_LAST_ANSWERS_SECONDS,
         )
         server = uvicorn.Server(config)
         with _stopping_quietly(server):
             if ready is not None:
-                ready(f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/")
+                ready(_address(listener))
             server.run(sockets=[listener])
+
+
+@contextmanager
+def _listener(settings: Settings, host: str, port: int) -> Iterator[socket.socket]:
+    path, public = settings.server.socket, settings.server.public_address
+    if path is None:
+        refuse_plain_cookies(host, settings.auth.secure_cookies)
+        with listening(host, port) as listener:
+            yield listener
+        return
+    refuse_plain_cookies(urlsplit(public or "").hostname or "the proxy in front", settings.auth.secure_cookies)
+    with listening_at(path) as listener:
+        yield listener
+
+
+def _address(listener: socket.socket) -> str:
+    if listener.family == socket.AF_UNIX:
+        return str(listener.getsockname())
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
 def is_free(host: str, port: int) -> bool:
@@ -102,6 +127,45 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
             remedy = "choose another port with --port, or stop what listens there"
             raise CatalogError(f"cannot listen at {host}:{port} ({exc.strerror})", remedy=remedy) from exc
         yield listener
+
+
+@contextmanager
+def listening_at(path: Path) -> Iterator[socket.socket]:
+    """Give a Unix socket that listens, which its owner and group alone may use; it goes when it is closed.
+
+    What a server that was killed left there is replaced. Raises CatalogError where something else is there.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        try:
+            _remove_left_over(path)
+            before = os.umask(0o117)  # never open to others, not even for a moment
+            try:
+                listener.bind(str(path))
+            finally:
+                os.umask(before)
+            listener.listen(_WAITING_CONNECTIONS)
+        except OSError as exc:
+            what = f"cannot listen at {path} ({exc.strerror or exc})"
+            raise CatalogError(what, where="server.socket", remedy="name another place with --socket") from exc
+        try:
+            yield listener
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _remove_left_over(path: Path) -> None:
+    """Remove a socket nobody listens at; raises CatalogError where somebody does, or where it is no socket."""
+    if not path.exists():
+        return
+    if path.is_socket():
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
+            try:
+                other.connect(str(path))
+            except ConnectionRefusedError:
+                path.unlink()
+                return
+    remedy = "stop what listens there, or name another place with --socket"
+    raise CatalogError(f"{path} is taken", where="server.socket", remedy=remedy)
 
 
 @contextmanager

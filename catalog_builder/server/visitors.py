@@ -3,8 +3,10 @@
 Knows cookies and local addresses; does not know pages or what anybody may see.
 """
 
+import logging
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, cast
 from urllib.parse import SplitResult, urlsplit
 
@@ -13,11 +15,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from catalog_builder.access import NOBODY, Caller
-from catalog_builder.accounts import Session
+from catalog_builder.accounts import Account, Session
+from catalog_builder.auth import Vouching
+from catalog_builder.auth.arrivals import NotAdmitted, Person, account_of, put_into_groups
 from catalog_builder.server.catalogue import Catalogue
 
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+logger = logging.getLogger(__name__)
 
+_MOST_SEEN = 10_000
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 _LONGEST_NEXT = 2000
 _YEAR = 365 * 24 * 3600
@@ -29,6 +34,7 @@ class Visitor:
 
     session: Session
     token: str
+    """Empty for who is named by a proxy with each request."""
     caller: Caller
 
     @property
@@ -91,6 +97,50 @@ def visitor_of(catalogue: Catalogue, token: str | None) -> Visitor | None:
     return Visitor(session=session, token=token, caller=caller)
 
 
+class Vouched:
+    """Who a proxy in front names with each request: signed in without a cookie, for this request."""
+
+    def __init__(self, catalogue: Catalogue, vouching: Vouching | None) -> None:
+        self._catalogue = catalogue
+        self._vouching = vouching
+        self._seen: dict[tuple[str, str], Person] = {}
+        """By account and subject: what is said with each request is written once."""
+
+    def visitor(self, headers: list[tuple[bytes, bytes]]) -> Visitor | None:
+        """Give who a proxy names; None where there is no proxy, or it names nobody."""
+        person = None if self._vouching is None else self._vouching.person(headers)
+        account = None if person is None else self._account(person)
+        caller = None if account is None else self._catalogue.caller_of(account)
+        if account is None or caller is None:
+            return None
+        now = datetime.now(UTC)
+        session = Session(
+            account=account,
+            created=now,
+            last_seen=now,
+            expires=now + timedelta(days=self._catalogue.settings.auth.idle_days),
+            shared_computer=False,
+        )
+        return Visitor(session=session, token="", caller=caller)
+
+    def _account(self, person: Person) -> Account | None:
+        accounts = self._catalogue.accounts
+        account = accounts.known_as(person.issuer, person.subject)
+        try:
+            if account is None:
+                account = account_of(accounts, person, "proxy")
+                self._catalogue.audit.note("sign in", who=account.name, what="proxy: new here")
+            elif self._seen.get((account.name, person.subject)) != person:
+                account = put_into_groups(accounts, account, person, "proxy")
+        except NotAdmitted as exc:
+            logger.warning("%s named by the proxy is not let in: %s", person.subject, exc)
+            return None
+        if len(self._seen) > _MOST_SEEN:
+            self._seen.clear()
+        self._seen[account.name, person.subject] = person
+        return account
+
+
 def split(address: str) -> SplitResult | None:
     """Split an address somebody sent; None where it cannot be one (``http://[``)."""
     try:
@@ -105,7 +155,13 @@ def local(address: str, otherwise: str = "/") -> str:
     if not plain or len(address) > _LONGEST_NEXT or not address.startswith("/") or address.startswith("//"):
         return otherwise
     parts = split(address)
-    if parts is None or parts.scheme or parts.netloc or parts.path in ("/sign-in", "/sign-out"):
+    if (
+        parts is None
+        or parts.scheme
+        or parts.netloc
+        or parts.path in ("/sign-in", "/sign-out")
+        or parts.path.startswith("/sign-in/")
+    ):
         return otherwise
     return address
 

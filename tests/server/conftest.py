@@ -106,7 +106,8 @@ class Running:
         return self.clients[name]
 
     def new_client(self) -> httpx.Client:
-        return httpx.Client(base_url=self.base, headers={"Origin": self.base}, timeout=30)
+        # verify=False: there is no TLS here, and loading the authorities for it takes longer than most tests.
+        return httpx.Client(base_url=self.base, headers={"Origin": self.base}, timeout=30, verify=False)
 
     def new_person(self, name: str, groups: list[str]) -> httpx.Client:
         """Add somebody who was not there before, signed in."""
@@ -159,11 +160,11 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 @contextmanager
-def serving(settings: Settings) -> Iterator[Running]:
-    """Run a server on a free port of loopback."""
+def serving(settings: Settings, port: int = 0) -> Iterator[Running]:
+    """Run a server on a port of loopback, a free one if not said otherwise."""
     app = create_app(settings)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False))
-    with listening("127.0.0.1", 0) as listener:
+    with listening("127.0.0.1", port) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         running = Running(settings, listener.getsockname()[1], app)

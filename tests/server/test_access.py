@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from catalog_builder.facets import FACETS
 from catalog_builder.names import page_address
-from catalog_builder.server import api, cart, crawling, inviting, pages, signing, staff
+from catalog_builder.server import api, cart, crawling, elsewhere, inviting, pages, signing, staff
 
 from .conftest import Running
 
@@ -80,6 +80,8 @@ MATRIX: tuple[tuple[str, int, int, int, int, int], ...] = (
     ("/staff", ON, NOT, NOT, NOT, SEES),
     ("/staff/log", ON, NOT, NOT, NOT, SEES),
     ("/staff/nothing", ON, NOT, NOT, NOT, NOT),
+    ("/sign-in/oidc", NOT, NOT, NOT, NOT, NOT),  # there is no provider here
+    ("/sign-in/oidc/callback?state=x&code=y", NOT, NOT, NOT, NOT, NOT),
     ("/cart/download", ON, ON, ON, ON, ON),  # of an empty cart: on to the cart
     ("/search?q=zanzibar&format=csv", ON, SEES, SEES, SEES, SEES),
     ("/api/search?q=zanzibar", 401, SEES, SEES, SEES, SEES),
@@ -111,8 +113,11 @@ def test_everybody_gets_what_the_table_says(running: Running, row: tuple[str, in
     assert [running.client(name).get(address).status_code for name in PEOPLE] == expected
 
 
+PARTS = (api, cart, crawling, elsewhere, inviting, pages, signing, staff)
+
+
 def test_the_table_names_every_route() -> None:
-    routers = [part.router for part in (api, cart, crawling, inviting, pages, signing, staff)]
+    routers = [part.router for part in PARTS]
     routes = [
         route for router in (*routers, inviting.api_router) for route in router.routes if isinstance(route, Route)
     ]
