@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import cycle
+from itertools import cycle, product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -241,6 +241,7 @@ _SWEPT = (
 )
 
 
+_BOXES = (None, "keyword", "on_disk")
 _ORDERS = ("-name", "date", "-energy", "-sample", "points", "-date", "title", "-state", "size", "-flag", "pi")
 
 
@@ -255,6 +256,9 @@ def check_each_kind(seed: int, allowed: frozenset[str] | None, sizes: Sizes) -> 
                 for request in (whole, part):
                     answer = plainly(searcher.search(request, allowed))
                     assert answer == plain.search(request, query.meaning), query.text
+        for text, facet, level in product(("", "la", "al", "g", "20", "dataset:", "sample:f"), _BOXES, _LEVELS):
+            typed = SuggestRequest(text=text, facet=facet, search=SearchRequest(level=level), most=20)
+            assert searcher.suggest(typed, allowed) == plain.suggest(typed), typed
 
 
 @settings(max_examples=6, deadline=None)
