@@ -286,6 +286,9 @@ class ServerSettings(_Settings):
 
     host: Name = Field(default="127.0.0.1", description="Address to listen at.")
     port: int = Field(default=8008, ge=0, le=65535, description="Port to listen at; 0 means any free one.")
+    accel: bool = Field(
+        default=False, description="True: nginx is in front, set up by deploy/nginx.conf, and sends the files we name."
+    )
 
 
 class AuthSettings(_Settings):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
+from fastapi import FastAPI
 
 from catalog_builder.config import Settings
 from catalog_builder.errors import CatalogError
@@ -20,6 +21,9 @@ _LAST_ANSWERS_SECONDS = 10
 """Time running answers have to end once the server is told to stop."""
 
 _WAITING_CONNECTIONS = 128
+
+LARGEST_HEAD = 40 << 10
+"""Bytes of a request's first line and headers; some more than nginx lets through (4 times 8 KiB)."""
 
 
 def serve(
@@ -48,19 +52,27 @@ def serve(
     port = settings.server.port if port is None else port
     refuse_plain_cookies(host, settings.auth.secure_cookies)
     with listening(host, port) as listener:
-        config = uvicorn.Config(
-            create_app(settings),
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=bool(settings.auth.secure_cookies),  # TLS ends at a proxy on this host
-            timeout_graceful_shutdown=_LAST_ANSWERS_SECONDS,
-        )
-        server = uvicorn.Server(config)
+        server = uvicorn.Server(configured(create_app(settings), settings))
         with _stopping_quietly(server):
             if ready is not None:
                 ready(f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/")
             server.run(sockets=[listener])
+
+
+def configured(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """Give how uvicorn is to run the application: quietly, within bounds, believing a proxy where one ends TLS."""
+    return uvicorn.Config(
+        app,
+        http="h11",
+        h11_max_incomplete_event_size=LARGEST_HEAD,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.auth.secure_cookies),  # TLS ends at a proxy on this host
+        forwarded_allow_ips="127.0.0.1",
+        timeout_graceful_shutdown=_LAST_ANSWERS_SECONDS,
+    )
 
 
 def is_free(host: str, port: int) -> bool:
