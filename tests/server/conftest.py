@@ -102,6 +102,8 @@ class Running:
     plain_port: int | None = None
     """Port of nginx without TLS."""
     clients: dict[str | None, httpx.Client] = field(default_factory=dict)
+    invitation: int = 0
+    """Number of the invitation by which Gail came, where she is."""
 
     @property
     def catalogue(self) -> Catalogue:
@@ -123,7 +125,7 @@ class Running:
     def new_client(self, headers: dict[str, str] | None = None) -> httpx.Client:
         """Give a browser that shows where its requests come from, or that sends other headers."""
         sent = {"Origin": self.base} if headers is None else headers
-        return httpx.Client(base_url=self.base, headers=sent, timeout=30, verify=self.tls or True)
+        return httpx.Client(base_url=self.base, headers=sent, timeout=30, verify=self.tls or False)
 
     def new_person(self, name: str, groups: list[str]) -> httpx.Client:
         """Add somebody who was not there before, signed in."""

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -209,7 +210,10 @@ def test_requests_are_noted_without_what_stands_behind_the_question_mark(behind_
     )
     behind_nginx.client(None).get("/nothing/at/all?code=secretcode")
     assert behind_nginx.front is not None
-    noted = (behind_nginx.front / "access.log").read_text()
+    log, until = behind_nginx.front / "access.log", time.monotonic() + 10
+    while '"GET /nothing/at/all"' not in log.read_text() and time.monotonic() < until:
+        time.sleep(0.02)  # it is written after the answer
+    noted = log.read_text()
     assert '"GET /search"' in noted
     assert '"GET /nothing/at/all"' in noted
     said = noted + (behind_nginx.front / "error.log").read_text()
