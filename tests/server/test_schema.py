@@ -45,9 +45,9 @@ def ask(running: Running, name: str | None, method: str, path: str, mode: Genera
         suppress_health_check=list(HealthCheck),
     )
     @given(case=operation.as_strategy(generation_mode=mode))
-    def asked(case: Case) -> None:
-        own: Any = dict(case.headers or {})
-        case.headers = {key: value for key, value in own.items() if key.lower() not in ("cookie", "origin")}
+    def asked(case: Case[Any]) -> None:
+        for name in [each for each in case.headers or () if each.lower() in ("cookie", "origin")]:
+            del case.headers[name]
         answer = case.call(base_url=running.base, headers=headers, timeout=30)
         seen.add(answer.status_code)
         assert answer.status_code < 500, (case.as_curl_command(), answer.text)
