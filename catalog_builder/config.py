@@ -331,6 +331,9 @@ class ServerSettings(_Settings):
     public_address: SiteAddress | None = Field(
         default=None, description="Address people reach the site at; invitations, the sitemap and oidc name it."
     )
+    accel: bool = Field(
+        default=False, description="True: nginx is in front, set up by deploy/nginx.conf, and sends the files we name."
+    )
 
 
 class OidcSettings(_Settings):

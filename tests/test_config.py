@@ -208,8 +208,8 @@ readers: [fio, spek]
         ),
         (
             "server: {public_address: 'https://catalogue.example.org/p08'}",
-            "server.public_address: 'https://catalogue.example.org/p08' is not a site's address; "
-            "write it as https://catalogue.example.org, without a path",
+            "server.public_address: 'https://catalogue.example.org/p08' has a path; "
+            "the catalogue needs a host of its own",
         ),
         ("timezone: Mars", "timezone: no time zone 'Mars'; names look like Europe/Berlin"),
         ("timezone: ../UTC", "timezone: no time zone '../UTC'; did you mean 'UTC'?"),

@@ -14,8 +14,10 @@ from starlette.responses import Response
 
 from catalog_builder.config import Settings
 from catalog_builder.errors import CatalogError
+from catalog_builder.places import Places
 from catalog_builder.search import QueryMistake
 from catalog_builder.server import answers, api, cart, crawling, elsewhere, inviting, pages, signing, staff
+from catalog_builder.server.answers import Handover
 from catalog_builder.server.catalogue import Catalogue
 from catalog_builder.server.elsewhere import provider_of, vouching_of
 from catalog_builder.server.gate import Gate
@@ -45,6 +47,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.catalogue = catalogue
     app.state.cookie = cookie
     app.state.counter = Counter()
+    app.state.handover = _handover(catalogue.places) if settings.server.accel else None
     app.state.provider = provider
     app.state.travellers = Counter(at_once=elsewhere.AT_ONCE)
     app.add_middleware(Gate, catalogue=catalogue, cookie=cookie, vouched=Vouched(catalogue, vouching))
@@ -81,3 +84,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(CatalogError, mistaken)
     app.add_exception_handler(RequestValidationError, misshapen)
     return app
+
+
+def _handover(places: Places) -> Handover:
+    """Name the folders to the web server in front as ``deploy/nginx.conf`` does."""
+    return Handover({places.site.resolve(): "/.site/", places.previews.resolve(): "/.previews/"})

@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 LARGEST_BODY = 1 << 20
 """Bytes a request may carry."""
+MOST_HEADERS = 100
+"""Header lines a request may have; browsers send some 20."""
 
 PUBLIC = frozenset(
     {
@@ -105,6 +107,8 @@ class Gate:
     def _refusal(self, scope: Scope, visitor: Visitor | None) -> Response | None:
         """Give the answer to a request that goes no further, or None."""
         request, path = Request(scope), str(scope["path"])
+        if len(request.headers) > MOST_HEADERS:
+            return answers.failure(self._catalogue.renderer, path, 431)
         clean = is_clean(scope.get("raw_path") or quote(path).encode(), path)
         if visitor is None and not (clean and (is_public(path) or self._may_be_open(path))):
             return self._sign_in_first(request, path if clean else "/")

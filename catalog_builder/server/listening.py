@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import uvicorn
+from fastapi import FastAPI
 
 from catalog_builder.config import LOOPBACK, Settings
 from catalog_builder.errors import CatalogError
@@ -22,6 +23,9 @@ _LAST_ANSWERS_SECONDS = 10
 """Time running answers have to end once the server is told to stop."""
 
 _WAITING_CONNECTIONS = 128
+
+LARGEST_HEAD = 40 << 10
+"""Bytes of a request's first line and headers; some more than nginx lets through (4 times 8 KiB)."""
 
 
 def serve(
@@ -51,17 +55,7 @@ def serve(
     if settings.server.socket is not None and (host is not None or port is not None):  # so nobody believes its headers
         settings = settings.model_copy(update={"server": settings.server.model_copy(update={"socket": None})})
     with _listener(settings, host or settings.server.host, settings.server.port if port is None else port) as listener:
-        over_socket = settings.server.socket is not None
-        config = uvicorn.Config(
-            create_app(settings),
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=over_socket or bool(settings.auth.secure_cookies),  # TLS ends at a proxy on this host
-            forwarded_allow_ips="*" if over_socket else None,  # the proxy alone comes that way
-            timeout_graceful_shutdown=_LAST_ANSWERS_SECONDS,
-        )
-        server = uvicorn.Server(config)
+        server = uvicorn.Server(configured(create_app(settings), settings))
         with _stopping_quietly(server):
             if ready is not None:
                 ready(_address(listener))
@@ -86,6 +80,23 @@ def _address(listener: socket.socket) -> str:
         return str(listener.getsockname())
     host, port = listener.getsockname()[:2]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+
+
+def configured(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """Give how uvicorn is to run the application: quietly, within bounds, believing a proxy where one ends TLS."""
+    over_socket = settings.server.socket is not None
+    return uvicorn.Config(
+        app,
+        http="h11",
+        h11_max_incomplete_event_size=LARGEST_HEAD,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=over_socket or bool(settings.auth.secure_cookies),  # TLS ends at a proxy on this host
+        forwarded_allow_ips="*" if over_socket else "127.0.0.1",  # the proxy alone comes over a socket
+        timeout_graceful_shutdown=_LAST_ANSWERS_SECONDS,
+    )
 
 
 def is_free(host: str, port: int) -> bool:

@@ -91,7 +91,7 @@ def _json(content: Mapping[str, Json]) -> bytes:
 
 
 def _headers(content: "hashlib._Hash") -> dict[str, str]:
-    return {"Cache-Control": answers.PROTECTED, "ETag": f'"{content.hexdigest()[:32]}"', "Vary": "Accept"}
+    return {"Cache-Control": answers.PROTECTED, "ETag": answers.tag(content.hexdigest()[:32]), "Vary": "Accept"}
 
 
 async def _spreadsheet(request: Request, catalogue: Catalogue, caller: Caller, asked: SearchRequest) -> Response:

@@ -1,12 +1,13 @@
 """Path tricks, sent as raw bytes over a socket: all get the answer of what is not there."""
 
+import posixpath
 from urllib.parse import unquote
 
 import pytest
 
 from catalog_builder.server.gate import is_clean
 
-from .conftest import Running
+from .conftest import Raw, Running
 
 B = b"11017405"
 TRICKS = [
@@ -74,24 +75,32 @@ TRICKS = [
 ]
 
 
+def refused_by_nginx(running: Running, target: bytes, answer: Raw) -> bool:
+    """Tell whether nginx itself refused what no browser sends: no letters, or above the root; always in one way."""
+    odd = b"%00" in target or b"%u" in target or posixpath.normpath("/x" + unquote(target.decode()))[:3] != "/x/"
+    return running.tls is not None and odd and answer == running.raw(b"/%00")
+
+
 @pytest.mark.parametrize("target", TRICKS, ids=lambda target: target[:60].decode("latin-1"))
 def test_a_trick_is_answered_as_what_is_not_there(running: Running, target: bytes) -> None:
-    cookie = b"Cookie: catalogue=" + running.token("anna").encode()
+    cookie = running.cookie("anna")
     answer = running.raw(target, cookie)
-    assert answer == running.raw(b"/nothing", cookie)
-    assert answer.status == 404
+    if not refused_by_nginx(running, target, answer):
+        assert answer == running.raw(b"/nothing", cookie)
+        assert answer.status == 404
 
 
 @pytest.mark.parametrize("target", TRICKS, ids=lambda target: target[:60].decode("latin-1"))
 def test_signed_out_a_trick_leads_to_sign_in_or_nowhere(running: Running, target: bytes) -> None:
     answer = running.raw(target)
-    assert answer.status == 303
-    assert answer.content == b""
+    if not refused_by_nginx(running, target, answer):
+        assert answer.status == 303
+        assert answer.content == b""
 
 
 @pytest.mark.parametrize("target", [b"no-slash", b"*", b"/beamtimes/11017405/ HTTP/1.1\r\nX: y", b"/\xff\xfe"])
 def test_what_is_no_request_gets_nothing(running: Running, target: bytes) -> None:
-    answer = running.raw(target, b"Cookie: catalogue=" + running.token("bert").encode())
+    answer = running.raw(target, running.cookie("bert"))
     assert answer.status in (400, 404) or b"11017405/ HTTP" in target
     assert b"passwd" not in answer.content
 
@@ -106,7 +115,7 @@ def test_what_is_no_request_gets_nothing(running: Running, target: bytes) -> Non
     ],
 )
 def test_a_name_the_disk_cannot_hold_is_not_there(running: Running, below: str) -> None:
-    cookie = b"Cookie: catalogue=" + running.token("anna").encode()
+    cookie = running.cookie("anna")
     assert running.raw(f"/beamtimes/11017404/{below}".encode(), cookie) == running.raw(b"/nothing", cookie)
 
 
@@ -116,7 +125,7 @@ def test_an_asset_of_a_name_the_disk_cannot_hold_is_not_there(running: Running, 
 
 
 def test_a_name_spelt_with_escapes_that_mean_the_same_is_found(running: Running) -> None:
-    cookie = b"Cookie: catalogue=" + running.token("anna").encode()
+    cookie = running.cookie("anna")
     assert running.raw(b"/beamtimes/%31%31017404/", cookie).status == 200
 
 

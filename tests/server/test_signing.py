@@ -5,6 +5,7 @@ import re
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 from http.cookies import SimpleCookie
 
 import httpx
@@ -114,13 +115,14 @@ def test_a_flood_of_sign_ins_holds_up_nobody_else_and_is_sent_away(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(signing, "METHODS", Registry[Method]("auth", {"slow": f"{__name__}:SLOW"}))
+    SLOW.go_on.clear()
     settings = running.settings.model_copy(
         update={"auth": running.settings.auth.model_copy(update={"methods": ("slow",)})}
     )
-    with serving(settings) as flooded, ThreadPoolExecutor(60) as pool:
+    with running.again(settings) as flooded, ThreadPoolExecutor(60) as pool:
         sent = [
-            pool.submit(httpx.post, f"{flooded.base}/sign-in", data=fields(name=f"n{n}"), headers=ours, timeout=60)
-            for ours in [{"Origin": flooded.base}]
+            pool.submit(post, f"{flooded.base}/sign-in", data=fields(name=f"n{n}"), headers=ours, timeout=60)
+            for ours, post in [({"Origin": flooded.base}, partial(httpx.post, verify=flooded.tls or True))]
             for n in range(60)
         ]
         try:
@@ -130,7 +132,7 @@ def test_a_flood_of_sign_ins_holds_up_nobody_else_and_is_sent_away(
             assert "Very many people are signing in" in away[0].text
             with flooded.new_client() as client:
                 assert client.get("/sign-in").status_code == 200
-                client.cookies.set("catalogue", running.token("anna"))
+                client.cookies.set(flooded.cookie_name, running.token("anna"))
                 assert client.get("/beamtimes/11017404/").status_code == 200
         finally:
             SLOW.go_on.set()
@@ -167,8 +169,8 @@ def test_nobody_is_sent_elsewhere_after_signing_in(running: Running, address: st
         assert client.get("/sign-in", params={"next": address}).headers["location"] == "/"
 
 
-def test_the_plain_cookie_of_loopback_is_out_of_reach_of_scripts_and_other_sites(running: Running) -> None:
-    with running.new_client() as client:
+def test_the_plain_cookie_of_loopback_is_out_of_reach_of_scripts_and_other_sites(alone: Running) -> None:
+    with alone.new_client() as client:
         cookie = client.post("/sign-in", data=fields()).headers["set-cookie"].lower()
         assert cookie.startswith("catalogue=")
         assert {"httponly", "samesite=lax", "path=/"} <= set(cookie.split("; "))
@@ -178,14 +180,16 @@ def test_the_plain_cookie_of_loopback_is_out_of_reach_of_scripts_and_other_sites
 
 def test_on_a_shared_computer_the_cookie_goes_with_the_browser(running: Running) -> None:
     with running.new_client() as client:
-        cookie = SimpleCookie(client.post("/sign-in", data=fields(shared="yes")).headers["set-cookie"])["catalogue"]
+        cookie = SimpleCookie(client.post("/sign-in", data=fields(shared="yes")).headers["set-cookie"])[
+            running.cookie_name
+        ]
         assert (cookie["max-age"], cookie["expires"]) == ("", "")
         assert client.get("/api/session").json()["shared_computer"] is True
 
 
-def test_over_tls_the_cookie_is_for_this_host_and_tls_alone(running: Running) -> None:
-    auth = running.settings.auth.model_copy(update={"secure_cookies": True})
-    with serving(running.settings.model_copy(update={"auth": auth})) as secure:
+def test_over_tls_the_cookie_is_for_this_host_and_tls_alone(alone: Running) -> None:
+    auth = alone.settings.auth.model_copy(update={"secure_cookies": True})
+    with serving(alone.settings.model_copy(update={"auth": auth})) as secure:
         with secure.new_client() as client:
             answer = client.post("/sign-in", data=fields())
         cookie = answer.headers["set-cookie"]
@@ -200,31 +204,32 @@ def test_over_tls_the_cookie_is_for_this_host_and_tls_alone(running: Running) ->
 def test_each_sign_in_begins_a_session_of_its_own_and_ends_the_one_before(running: Running) -> None:
     with running.new_client() as client:
         client.post("/sign-in", data=fields())
-        first = client.cookies["catalogue"]
+        first = client.cookies[running.cookie_name]
         client.post("/sign-in", data=fields())
-        assert client.cookies["catalogue"] != first
-    assert running.raw(b"/", b"Cookie: catalogue=" + first.encode()).status == 303
+        assert client.cookies[running.cookie_name] != first
+    assert running.raw(b"/", b"Cookie: " + running.pair(first)).status == 303
 
 
 @pytest.mark.parametrize(
     "headers",
     [
-        [b"Cookie: catalogue=" + b"A" * 43],
-        [b"Cookie: catalogue="],
-        [b"Cookie: catalogue=" + b"A" * 5000],
-        [b"Cookie: catalogue=\xff\xfe"],
-        [b"Cookie: catalogue=' OR 1=1 --"],
+        [b"Cookie: {name}=" + b"A" * 43],
+        [b"Cookie: {name}="],
+        [b"Cookie: {name}=" + b"A" * 5000],
+        [b"Cookie: {name}=\xff\xfe"],
+        [b"Cookie: {name}=' OR 1=1 --"],
         [b"X-Remote-User: sam"],
         [b"Remote-User: sam", b"X-Forwarded-User: sam"],
         [b"Authorization: Basic c2FtOng="],
     ],
 )
 def test_nothing_but_a_session_signs_in(running: Running, headers: list[bytes]) -> None:
-    assert running.raw(b"/", *headers).status == 303
+    name = running.cookie_name.encode()
+    assert running.raw(b"/", *(header.replace(b"{name}", name) for header in headers)).status == 303
 
 
 def test_two_different_session_cookies_are_none(running: Running) -> None:
-    anna, sam = (b"catalogue=" + running.token(name).encode() for name in ("anna", "sam"))
+    anna, sam = (running.pair(running.token(name)) for name in ("anna", "sam"))
     assert running.raw(b"/", b"Cookie: " + anna + b"; " + sam).status == 303
     assert running.raw(b"/", b"Cookie: " + anna, b"Cookie: " + sam).status == 303
     assert running.raw(b"/", b"Cookie: other=1; " + anna).status == 200
@@ -234,12 +239,12 @@ def test_signing_out_ends_the_session_and_keeps_the_cart(running: Running) -> No
     with running.new_client() as client:
         client.post("/sign-in", data=fields())
         client.post("/api/cart", json={"add": ["scan:11017404/marmot_00001"]})
-        token = client.cookies["catalogue"]
+        token = client.cookies[running.cookie_name]
         answer = client.post("/sign-out")
         assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
         assert "cache" in answer.headers["clear-site-data"]
-        assert "catalogue" not in client.cookies
-        assert running.raw(b"/", b"Cookie: catalogue=" + token.encode()).status == 303
+        assert running.cookie_name not in client.cookies
+        assert running.raw(b"/", b"Cookie: " + running.pair(token)).status == 303
         client.post("/sign-in", data=fields())
         assert "scan:11017404/marmot_00001" in client.get("/api/cart").json()["keys"]
     running.catalogue.carts.clear("anna")
@@ -279,7 +284,8 @@ FORGED: list[dict[str, str]] = [
 @pytest.mark.parametrize("address", ["/cart/add", "/cart/clear", "/sign-out", "/sign-in", "/api/cart"])
 def test_what_another_site_sends_changes_nothing(running: Running, address: str, headers: dict[str, str]) -> None:
     sent = {name: value.format(base=running.base) for name, value in headers.items()}
-    with httpx.Client(base_url=running.base, cookies={"catalogue": running.token("anna")}) as client:
+    with running.new_client(headers={}) as client:
+        client.cookies.set(running.cookie_name, running.token("anna"))
         answer = client.post(address, headers=sent, data={"key": "scan:11017404/marmot_00001"})
     assert answer.status_code == 403
     assert "set-cookie" not in answer.headers
@@ -288,7 +294,8 @@ def test_what_another_site_sends_changes_nothing(running: Running, address: str,
 
 @pytest.mark.parametrize("site", ["same-origin", "none"])
 def test_what_this_site_sends_is_done(running: Running, site: str) -> None:
-    with httpx.Client(base_url=running.base, cookies={"catalogue": running.token("anna")}) as client:
+    with running.new_client(headers={}) as client:
+        client.cookies.set(running.cookie_name, running.token("anna"))
         assert client.post("/cart/clear", headers={"Sec-Fetch-Site": site}).status_code == 303
 
 
@@ -303,6 +310,6 @@ def test_signed_out_an_address_that_is_none_leads_to_sign_in(
 
 
 def test_a_doubled_origin_is_not_believed(running: Running) -> None:
-    cookie, ours = b"Cookie: catalogue=" + running.token("anna").encode(), b"Origin: " + running.base.encode()
+    cookie, ours = running.cookie("anna"), b"Origin: " + running.base.encode()
     assert running.raw(b"/cart/clear", cookie, ours, method=b"POST").status == 303
     assert running.raw(b"/cart/clear", cookie, ours, b"Origin: https://evil.example", method=b"POST").status == 403
