@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from catalog_builder.facets import FACETS
 from catalog_builder.names import page_address
-from catalog_builder.server import api, cart, crawling, inviting, pages, signing, staff
+from catalog_builder.server.app import ROUTERS
 
 from .conftest import Running
 
@@ -114,10 +114,7 @@ def test_everybody_gets_what_the_table_says(running: Running, row: tuple[str, in
 
 
 def test_the_table_names_every_route() -> None:
-    routers = [part.router for part in (api, cart, crawling, inviting, pages, signing, staff)]
-    routes = [
-        route for router in (*routers, inviting.api_router) for route in router.routes if isinstance(route, Route)
-    ]
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, Route)]
     paths = [address.partition("?")[0] for address, *_ in MATRIX]
     not_asked = {route.path for route in routes if not any(route.path_regex.match(path) for path in paths)}
     assert len(routes) > 20
