@@ -24,6 +24,19 @@ from catalog_builder.server.gate import Gate
 from catalog_builder.server.signing import Counter
 from catalog_builder.server.visitors import Vouched, cookie_of
 
+ROUTERS = (
+    api.router,
+    inviting.api_router,
+    signing.router,
+    elsewhere.router,
+    inviting.router,
+    staff.router,
+    cart.router,
+    crawling.router,
+    pages.router,
+)
+"""In the order they are asked: ``pages`` takes whatever lies below a beamtime, so it comes last."""
+
 
 def create_app(settings: Settings) -> FastAPI:
     """Make the application of a site; raises CatalogError where its state cannot be opened."""
@@ -51,17 +64,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.provider = provider
     app.state.travellers = Counter(at_once=elsewhere.AT_ONCE)
     app.add_middleware(Gate, catalogue=catalogue, cookie=cookie, vouched=Vouched(catalogue, vouching))
-    for router in (
-        api.router,
-        inviting.api_router,
-        signing.router,
-        elsewhere.router,
-        inviting.router,
-        staff.router,
-        cart.router,
-        crawling.router,
-        pages.router,
-    ):
+    for router in ROUTERS:
         app.include_router(router)
 
     def failed(request: Request, exc: Exception) -> Response:

@@ -11,6 +11,7 @@ import pytest
 
 from catalog_builder.accounts import FAILURES_PER_INVITED_ADDRESS
 from catalog_builder.names import page_address
+from catalog_builder.server import crawling
 from catalog_builder.server.inviting import OPENS_NOTHING
 
 from .conftest import PASSWORD, Running
@@ -213,11 +214,12 @@ def test_a_new_link_is_shown_once_with_a_picture_of_it(running: Running) -> None
     ],
 )
 def test_a_form_filled_in_wrongly_says_what_is_wrong(running: Running, field: str, value: str, said: str) -> None:
+    before = running.catalogue.invitations.all()
     data = {"label": "Kiel", "gives": "read", "days": "3", "devices": "2", field: value}
     answer = running.client("anna").post(f"{ACCESS}/invite", data=data)
     assert answer.status_code == 400
     assert said in unescape(answer.text)
-    assert not [one for one in running.catalogue.invitations.all() if one.revoked is None]
+    assert running.catalogue.invitations.all() == before
 
 
 def test_an_invitation_to_another_beamtime_is_not_there_to_be_revoked(running: Running) -> None:
@@ -283,6 +285,15 @@ def test_search_engines_are_told_of_open_beamtimes_alone(running: Running, guest
     assert sitemap.headers["content-type"].startswith("application/xml")
     for text in (robots, sitemap.text):
         assert not any(word in text for word in (OTHER, "zanzibar", "99999999"))
+
+
+def test_a_sitemap_too_long_names_beamtimes_before_datasets(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crawling, "MOST_ADDRESSES", 2)
+    for id in (MINE, OTHER):
+        running.catalogue.opening_days.open(id, "sam")
+    with running.new_client() as client:
+        told = re.findall("<loc>(.*?)</loc>", client.get("/sitemap.xml").text)
+    assert told == [f"{running.base}/beamtimes/{id}/" for id in (OTHER, MINE)]
 
 
 def test_the_address_that_is_set_stands_in_links(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
