@@ -26,8 +26,9 @@ from catalog_builder.auth import oidc
 from catalog_builder.config import OidcSettings, Settings
 from catalog_builder.logins import Logins
 from catalog_builder.server import signing
+from catalog_builder.server.elsewhere import AT_ONCE
 from catalog_builder.server.signing import Counter
-from catalog_builder.server.visitors import Cookie
+from catalog_builder.server.visitors import cookie_of
 
 from .conftest import CHEAP, PASSWORD, Running, serving
 from .elsewhere import PEOPLE, SECRET, Elsewhere, free_port, installed, provider, unchanged
@@ -92,7 +93,9 @@ def site(listener: Running, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatc
     elsewhere.middle.change = unchanged
     elsewhere.know(PEOPLE)
     catalogue = listener.catalogue
-    listener.app.state.provider = oidc.OIDC.provider(listener.settings)
+    state = listener.app.state
+    state.provider, state.cookie = oidc.OIDC.provider(listener.settings), cookie_of(None)
+    state.travellers = Counter(at_once=AT_ONCE)
     monkeypatch.setattr(catalogue, "logins", Logins(catalogue.database))
     for account in catalogue.accounts.all():
         catalogue.accounts.remove(account.name)
@@ -274,9 +277,9 @@ def test_a_guest_takes_along_what_they_were_invited_to(
 
 @pytest.mark.parametrize(("secure", "prefix"), [(True, "__Host-catalogue-login-"), (False, "catalogue-login-")])
 def test_the_cookie_of_a_login_under_way_is_short_lived_and_out_of_reach_of_scripts(
-    site: Running, client: httpx.Client, monkeypatch: pytest.MonkeyPatch, secure: bool, prefix: str
+    site: Running, client: httpx.Client, secure: bool, prefix: str
 ) -> None:
-    monkeypatch.setattr(site.app.state, "cookie", Cookie(secure=secure))
+    site.app.state.cookie = cookie_of(secure)
     answer = client.get(START)
     name, _, rest = answer.headers["set-cookie"].partition("=")
     state = dict(parse_qsl(urlsplit(answer.headers["location"]).query))["state"]
@@ -289,7 +292,7 @@ def test_the_cookie_of_a_login_under_way_is_short_lived_and_out_of_reach_of_scri
 def test_too_many_at_once_are_sent_away_and_told_when_to_come_back(
     site: Running, client: httpx.Client, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(site.app.state, "travellers", Counter(at_once=1))
+    site.app.state.travellers = Counter(at_once=1)
     monkeypatch.setattr(signing, "WAITING", 0)
     held, go_on = threading.Event(), threading.Event()
 
