@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import quote_plus, urlencode, urlsplit
 
 import httpx
@@ -196,19 +196,19 @@ class OpenIdProvider:
         """Raise NotBelieved unless the claims are meant for this login (OpenID Connect Core 1.0, section 3.1.3.7)."""
         now, audience = self._clock(), claims.get("aud")
         audiences = audience if isinstance(audience, list) else [audience]
-        subject, stated_nonce = claims.get("sub"), claims.get("nonce")
+        presenter = claims.get("azp", None if len(audiences) > 1 else self._client_id)
+        subject, stated = claims.get("sub"), claims.get("nonce")
+        ends, begun, holds = claims.get("exp"), claims.get("iat"), claims.get("nbf", now)
         faults = {
             "is another issuer's": claims.get("iss") != self.issuer,
             "is meant for others": self._client_id not in audiences,
-            "was given to another client": claims.get("azp", None if len(audiences) > 1 else self._client_id)
-            != self._client_id,
+            "was given to another client": presenter != self._client_id,
             "names nobody": not isinstance(subject, str) or not 0 < len(subject) <= _LONGEST_SUBJECT,
-            "has expired": not _is_time(claims.get("exp")) or now >= claims["exp"] + LEEWAY_SECONDS,
-            "comes from the future": not _is_time(claims.get("iat")) or now < claims["iat"] - LEEWAY_SECONDS,
-            "does not hold yet": "nbf" in claims
-            and (not _is_time(claims["nbf"]) or now < claims["nbf"] - LEEWAY_SECONDS),
-            "is another login's": not isinstance(stated_nonce, str)
-            or not hmac.compare_digest(stated_nonce.encode(), nonce.encode()),
+            "has expired": not _is_time(ends) or now >= ends + LEEWAY_SECONDS,
+            "comes from the future": not _is_time(begun) or now < begun - LEEWAY_SECONDS,
+            "does not hold yet": not _is_time(holds) or now < holds - LEEWAY_SECONDS,
+            "is another login's": not isinstance(stated, str)
+            or not hmac.compare_digest(stated.encode("utf-8", "replace"), nonce.encode()),
         }
         for fault, is_so in faults.items():
             if is_so:
@@ -350,7 +350,7 @@ def _header(token: str) -> Json:
     return header
 
 
-def _is_time(value: object) -> bool:
+def _is_time(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e12
 
 

@@ -6,6 +6,7 @@ import json
 import logging
 import re
 import shutil
+import threading
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
@@ -24,6 +25,10 @@ from playwright.sync_api import BrowserContext, expect, sync_playwright
 from catalog_builder.auth import oidc
 from catalog_builder.config import OidcSettings, Settings
 from catalog_builder.logins import Logins
+from catalog_builder.server import signing
+from catalog_builder.server.elsewhere import AT_ONCE
+from catalog_builder.server.signing import Counter
+from catalog_builder.server.visitors import cookie_of
 
 from .conftest import CHEAP, PASSWORD, Running, serving
 from .elsewhere import PEOPLE, SECRET, Elsewhere, free_port, installed, provider, unchanged
@@ -88,7 +93,9 @@ def site(listener: Running, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatc
     elsewhere.middle.change = unchanged
     elsewhere.know(PEOPLE)
     catalogue = listener.catalogue
-    listener.app.state.provider = oidc.OIDC.provider(listener.settings)
+    state = listener.app.state
+    state.provider, state.cookie = oidc.OIDC.provider(listener.settings), cookie_of(None)
+    state.travellers = Counter(at_once=AT_ONCE)
     monkeypatch.setattr(catalogue, "logins", Logins(catalogue.database))
     for account in catalogue.accounts.all():
         catalogue.accounts.remove(account.name)
@@ -266,6 +273,47 @@ def test_a_guest_takes_along_what_they_were_invited_to(
     assert session(client)["name"] == "otto"
     assert client.get("/beamtimes/11017405/").status_code == 200
     assert site.catalogue.accounts.find(guest) is None
+
+
+@pytest.mark.parametrize(("secure", "prefix"), [(True, "__Host-catalogue-login-"), (False, "catalogue-login-")])
+def test_the_cookie_of_a_login_under_way_is_short_lived_and_out_of_reach_of_scripts(
+    site: Running, client: httpx.Client, secure: bool, prefix: str
+) -> None:
+    site.app.state.cookie = cookie_of(secure)
+    answer = client.get(START)
+    name, _, rest = answer.headers["set-cookie"].partition("=")
+    state = dict(parse_qsl(urlsplit(answer.headers["location"]).query))["state"]
+    attributes = set(rest.lower().split("; "))
+    assert name == f"{prefix}{state[:12]}"
+    assert {"httponly", "samesite=lax", "path=/", "max-age=600"} <= attributes
+    assert ("secure" in attributes, "domain" in rest.lower()) == (secure, False)
+
+
+def test_too_many_at_once_are_sent_away_and_told_when_to_come_back(
+    site: Running, client: httpx.Client, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.app.state.travellers = Counter(at_once=1)
+    monkeypatch.setattr(signing, "WAITING", 0)
+    held, go_on = threading.Event(), threading.Event()
+
+    def slow(_: str, status: int, content: bytes) -> tuple[int, bytes]:
+        held.set()
+        assert go_on.wait(60)
+        return status, content
+
+    elsewhere.middle.change = slow
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(client.get, START)
+        try:
+            assert held.wait(60)
+            with site.new_client() as other:
+                answer = other.get(START, params={"next": ANNAS})
+                assert (answer.status_code, int(answer.headers["retry-after"]) > 0) == (503, True)
+                assert "Very many people are signing in" in said(answer)
+                assert other.post("/sign-in", data={"name": "nora", "password": PASSWORD}).status_code == 303
+        finally:
+            go_on.set()
+        assert first.result().status_code == 303
 
 
 # A login for a local account
