@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 import h5py
 import pytest
 from click.testing import CliRunner
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Dialog, Page, sync_playwright
 
 from catalog_builder import config
 from catalog_builder.build import build
@@ -132,10 +132,14 @@ class Watched:
         self.base, self.did = base, list[str]()
         context.add_init_script("window.canary = 0")
         self.page: Page = context.new_page()
-        self.page.on("dialog", lambda dialog: (self.did.append(f"dialog {dialog.message}"), dialog.dismiss()))
+        self.page.on("dialog", self._dismiss)
         self.page.on("console", lambda said: self.did.append(said.text) if said.type == "error" else None)
         self.page.on("pageerror", lambda error: self.did.append(str(error)))
         self.page.on("request", lambda request: self._ask(request.url))
+
+    def _dismiss(self, dialog: Dialog) -> None:
+        self.did.append(f"dialog {dialog.message}")
+        dialog.dismiss()
 
     def _ask(self, url: str) -> None:
         if not url.startswith((self.base, "data:image/")) or urlsplit(url).path.startswith("/canary"):
