@@ -5,7 +5,7 @@ Knows what every answer must carry and what is refused before any page is asked;
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from urllib.parse import quote, unquote
 
 from starlette.concurrency import run_in_threadpool
@@ -25,6 +25,8 @@ LARGEST_BODY = 1 << 20
 """Bytes a request may carry."""
 MOST_HEADERS = 100
 """Header lines a request may have; browsers send some 20."""
+LARGEST_HEADERS = 40 << 10
+"""Bytes in all of them; some more than nginx lets through (4 times 8 KiB)."""
 
 PUBLIC = frozenset(
     {
@@ -107,7 +109,7 @@ class Gate:
     def _refusal(self, scope: Scope, visitor: Visitor | None) -> Response | None:
         """Give the answer to a request that goes no further, or None."""
         request, path = Request(scope), str(scope["path"])
-        if len(request.headers) > MOST_HEADERS:
+        if _is_overloaded(scope["headers"]):
             return answers.failure(self._catalogue.renderer, path, 431)
         clean = is_clean(scope.get("raw_path") or quote(path).encode(), path)
         if visitor is None and not (clean and (is_public(path) or self._may_be_open(path))):
@@ -173,6 +175,10 @@ def is_from_here(headers: Headers) -> bool:
 
 def _only(values: list[str]) -> str | None:
     return values[0] if len(values) == 1 else None
+
+
+def _is_overloaded(headers: Collection[tuple[bytes, bytes]]) -> bool:
+    return len(headers) > MOST_HEADERS or sum(len(name) + len(value) for name, value in headers) > LARGEST_HEADERS
 
 
 def _claims_too_much(headers: Headers) -> bool:

@@ -24,8 +24,8 @@ _LAST_ANSWERS_SECONDS = 10
 
 _WAITING_CONNECTIONS = 128
 
-LARGEST_HEAD = 40 << 10
-"""Bytes of a request's first line and headers; some more than nginx lets through (4 times 8 KiB)."""
+LARGEST_HEAD = 64 << 10
+"""Bytes of a request's first line and headers that are kept while more must come; the gate counts those that came."""
 
 
 def serve(
