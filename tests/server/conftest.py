@@ -34,7 +34,7 @@ from catalog_builder.server.catalogue import Catalogue
 from catalog_builder.server.listening import configured, listening
 from catalog_builder.server.visitors import Cookie
 
-from .fronting import NGINX, nginx
+from .fronting import MISSING, nginx
 
 PASSWORD = "correct horse"
 CHEAP = LocalPasswords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
@@ -247,8 +247,8 @@ def alone(settings: Settings) -> Iterator[Running]:
 @pytest.fixture(scope="session")
 def behind_nginx(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """The server behind nginx with its people; its catalogue is a copy."""
-    if NGINX is None:
-        pytest.skip("needs the program nginx: Debian package nginx-light")
+    if MISSING:
+        pytest.skip(MISSING)
     assert settings.source is not None
     folder = tmp_path_factory.mktemp("copied") / "site"
     shutil.copytree(settings.source.parent, folder, ignore=shutil.ignore_patterns("state"))

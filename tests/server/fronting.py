@@ -18,6 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+OPENSSL = shutil.which("openssl")
+MISSING = "" if NGINX and OPENSSL else "needs the programs nginx and openssl: Debian packages nginx-light and openssl"
+"""Why nginx cannot be tried here; empty where it can."""
 SHIPPED = Path(__file__).parent.parent.parent / "deploy"
 
 MAIN = """daemon off;
@@ -93,7 +96,7 @@ def adapted(folder: Path, catalogue: Path, behind: int, port: int, plain_port: i
 
 
 def _certificate(folder: Path) -> Path:
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    command = [str(OPENSSL), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     command += ["-keyout", "key.pem", "-out", "certificate.pem", "-days", "2", "-subj", "/CN=127.0.0.1"]
     command += ["-addext", "subjectAltName=IP:127.0.0.1"]
     subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=60)

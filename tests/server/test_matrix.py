@@ -14,7 +14,7 @@ from catalog_builder.config import Settings
 from catalog_builder.facets import FACETS
 
 from .conftest import Running
-from .fronting import NGINX
+from .fronting import MISSING
 from .three import ABSENT, ABSENT_WORD, PEOPLE, PROPOSALS, WORDS, A, B, C, copied, everything_of, made, peopled
 
 READERS: dict[str, set[str | None]] = {
@@ -108,8 +108,8 @@ def three_alone(three: Settings, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture(scope="module")
 def three_behind_nginx(three: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    if NGINX is None:
-        pytest.skip("needs the program nginx: Debian package nginx-light")
+    if MISSING:
+        pytest.skip(MISSING)
     with peopled(copied(three, tmp_path_factory.mktemp("copied") / "three"), front=True) as running:
         yield running
 

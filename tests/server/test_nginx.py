@@ -11,12 +11,13 @@ import httpx
 import pytest
 from starlette.requests import Request
 
+from catalog_builder.server.answers import Handover
 from catalog_builder.server.gate import HEADERS
 
 from .conftest import PASSWORD, Running
-from .fronting import NGINX, SHIPPED, nginx
+from .fronting import MISSING, SHIPPED, nginx
 
-pytestmark = pytest.mark.skipif(NGINX is None, reason="needs the program nginx: Debian package nginx-light")
+pytestmark = pytest.mark.skipif(MISSING != "", reason=MISSING)
 
 FILES = [
     "/beamtimes/11017404/",
@@ -131,21 +132,40 @@ def test_places_of_files_cannot_be_asked_for(behind_nginx: Running, target: byte
     assert behind_nginx.raw(target).status == 303
 
 
-def test_a_link_put_where_a_file_was_is_not_followed(behind_nginx: Running) -> None:
-    places = behind_nginx.catalogue.places
-    page = places.site / "beamtimes" / "11017404" / "scans" / "marmot_00001" / "index.html"
-    other = places.site / "beamtimes" / "11017405" / "index.html"
-    anna, kept = behind_nginx.client("anna"), page.with_name("kept.html")
-    page.rename(kept)
+@pytest.mark.parametrize("name", ["a=20b", "feosto230127.dat~289.1", "x+y,z@w:1", "..a.", "a.b-c_d"])
+def test_a_name_of_any_letters_that_addresses_have_is_sent(running: Running, name: str) -> None:
+    folder = running.catalogue.places.site / "beamtimes" / "11017404" / "scans" / name
+    folder.mkdir()
+    (folder / "index.html").write_text(f"page of {name}")
     try:
-        for link in (page.symlink_to, page.hardlink_to):
-            link(other if link == page.symlink_to else kept)
-            answer = anna.get("/beamtimes/11017404/scans/marmot_00001/")
-            assert answer.status_code == (404 if page.is_symlink() else 200)
-            assert "zanzibar" not in answer.text
-            page.unlink()
+        answer = running.client("anna").get(f"/beamtimes/11017404/scans/{name}/")
+        assert (answer.status_code, answer.text) == (200, f"page of {name}")
     finally:
-        kept.rename(page)
+        (folder / "index.html").unlink()
+        folder.rmdir()
+
+
+def test_nginx_by_itself_follows_no_link(behind_nginx: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    places, name = behind_nginx.catalogue.places, "/.site/beamtimes/11017404/linked.html"
+    link = places.site / "beamtimes" / "11017404" / "linked.html"
+    link.symlink_to(places.site / "beamtimes" / "11017405" / "index.html")
+    monkeypatch.setattr(Handover, "address", lambda _, path: name)
+    try:
+        answer = behind_nginx.client("anna").get("/beamtimes/11017404/")
+    finally:
+        link.unlink()
+    assert answer.status_code == 503
+    assert "zanzibar" not in answer.text
+
+
+def test_a_file_gone_before_nginx_opens_it_is_as_one_that_never_was(
+    behind_nginx: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Handover, "address", lambda _, path: "/.site/beamtimes/11017404/gone.html")
+    anna = behind_nginx.cookie("anna")
+    gone, absent = (behind_nginx.raw(address, anna) for address in (b"/beamtimes/11017404/", b"/nothing"))
+    assert (gone.status, gone.content) == (absent.status, absent.content)
+    assert set(gone.headers) - set(absent.headers) == {b"cache-control: private, no-cache"}  # beside no-store
 
 
 def test_plain_http_leads_to_tls_and_to_this_site_alone(behind_nginx: Running) -> None:
