@@ -90,13 +90,15 @@ class Site:
         return path
 
 
+_LEVEL = logging.getLogger("catalog_builder").level
+
+
 @pytest.fixture(autouse=True)
 def _log_level() -> Iterator[None]:
-    """Undo what a command that runs within the tests does to the log's level: others look at the log."""
-    logger = logging.getLogger("catalog_builder")
-    before = logger.level
+    """Undo what a command that runs within the tests, or for several of them, did to the log's level."""
+    logging.getLogger("catalog_builder").setLevel(_LEVEL)
     yield
-    logger.setLevel(before)
+    logging.getLogger("catalog_builder").setLevel(_LEVEL)
 
 
 @pytest.fixture

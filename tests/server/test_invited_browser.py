@@ -32,7 +32,7 @@ def asked() -> list[tuple[str, str, dict[str, str]]]:
 def page(
     request: pytest.FixtureRequest, browser: Browser, running: Running, asked: list[tuple[str, str, dict[str, str]]]
 ) -> Iterator[Page]:
-    context = browser.new_context(java_script_enabled=request.param, base_url=running.base)
+    context = browser.new_context(java_script_enabled=request.param, base_url=running.base, ignore_https_errors=True)
     page = context.new_page()
     page.on("request", lambda one: asked.append((one.method, one.url.partition("#")[0], one.headers)))
     yield page

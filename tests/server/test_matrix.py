@@ -74,8 +74,13 @@ OTHERS: dict[tuple[str, str], tuple[int, int]] = {
     ("GET", "/assets/nothing.css"): (404, 404),
     ("GET", "/beamtimes/"): (303, 404),
     ("GET", "/nothing"): (303, 404),
-    ("GET", "/robots.txt"): (303, 404),
-    ("GET", "/sitemap.xml"): (303, 404),
+    ("GET", "/robots.txt"): (200, 200),
+    ("GET", "/sitemap.xml"): (200, 200),
+    ("GET", "/invited"): (200, 200),
+    ("POST", "/invited"): (403, 403),
+    ("GET", "/account"): (303, 200),
+    ("GET", "/sign-in/oidc"): (404, 404),  # there is no provider here
+    ("GET", "/sign-in/oidc/callback"): (404, 404),
     ("GET", "/api/search"): (200, 200),
     ("GET", "/api/search?format=csv"): (200, 200),
     ("GET", "/api/suggest"): (200, 200),
@@ -90,6 +95,26 @@ OTHERS: dict[tuple[str, str], tuple[int, int]] = {
     ("POST", "/cart/clear"): (303, 303),
     ("POST", "/sign-in"): (401, 401),
     ("POST", "/sign-out"): (303, 303),
+}
+# of a beamtime, for who administers it: all others get 404, or 303 to sign in, and 401 of the API
+ADMINISTRATORS: dict[str, set[str | None]] = {A: {"anna", "sam"}, B: {"sam"}, C: {"sam"}}
+ADMINISTERED = {
+    ("GET", "/beamtimes/{id}/access"): 200,
+    ("POST", "/beamtimes/{id}/access/invite"): 400,  # of a form that says nothing
+    ("POST", "/beamtimes/{id}/access/revoke"): 404,
+}
+# for staff alone, likewise; what is posted says nothing
+FOR_STAFF = {
+    ("GET", "/staff"): 200,
+    ("GET", "/staff/log"): 200,
+    ("POST", "/staff/add"): 400,
+    ("POST", "/staff/password"): 400,
+    ("POST", "/staff/groups"): 400,
+    ("POST", "/staff/sign-out"): 400,
+    ("POST", "/staff/remove"): 400,
+    ("POST", "/staff/revoke"): 400,
+    ("POST", "/beamtimes/{id}/access/open"): 303,
+    ("POST", "/beamtimes/{id}/access/close"): 303,
 }
 METHODS = ["HEAD", "POST", "PUT"]
 MORE_METHODS = ["DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND"]
@@ -157,6 +182,33 @@ def test_of_no_beamtime_everybody_gets_what_the_table_says(world: Running, metho
             answer = client.request(method, address)
             assert answer.status_code == (signed_out if name is None else signed_in), name
     world.catalogue.accounts.forgive_attempts("", "127.0.0.1")
+
+
+@pytest.mark.parametrize("id", WORDS)
+@pytest.mark.parametrize(("method", "template"), [*ADMINISTERED, *FOR_STAFF])
+def test_who_administers_is_answered_and_nobody_else(world: Running, method: str, template: str, id: str) -> None:
+    wanted, those = (
+        (ADMINISTERED[method, template], ADMINISTRATORS[id])
+        if (method, template) in ADMINISTERED
+        else (FOR_STAFF[method, template], {"sam"})
+    )
+    opened = world.catalogue.openings().days
+    told = {name: world.client(name).request(method, template.format(id=id)).status_code for name in PEOPLE}
+    for beamtime in WORDS:
+        world.catalogue.opening_days.close(beamtime)
+    for beamtime, day in opened.items():
+        world.catalogue.opening_days.open(beamtime, "sam", day)
+    assert told == {name: 303 if name is None else wanted if name in those else 404 for name in PEOPLE}
+
+
+@pytest.mark.parametrize("id", WORDS)
+def test_who_may_read_is_told_what_they_may_do_and_why(world: Running, id: str) -> None:
+    told = {name: world.client(name).get(f"/api/access/{id}") for name in PEOPLE}
+    assert {name: answer.status_code for name, answer in told.items()} == {
+        name: 401 if name is None else 200 if name in READERS[id] else 404 for name in PEOPLE
+    }
+    administer = {name for name, answer in told.items() if "administer" in answer.text}
+    assert administer == ADMINISTRATORS[id]
 
 
 def again(address: str) -> str:
@@ -227,6 +279,8 @@ def routes_of(parts: Iterable[Any]) -> Iterator[Route]:
 def test_the_tables_name_every_route_and_method(world: Running) -> None:
     asked = [("GET", filled(template, A)) for template in (*OF_BEAMTIME, *RESOLVED)]
     asked += [(method, address.partition("?")[0]) for method, address in OTHERS]
+    asked += [(method, filled(template, A)) for method, template in (*ADMINISTERED, *FOR_STAFF)]
+    asked += [("GET", f"/api/access/{A}"), ("POST", "/account/password")]
     routes = [route for route in routes_of(world.app.routes) if not route.path.startswith("/seen")]
     assert len(routes) > 20
     for route in routes:

@@ -14,6 +14,7 @@ OPERATIONS = [
     ("GET", "/api/suggest"),
     ("GET", "/api/cart"),
     ("POST", "/api/cart"),
+    ("GET", "/api/access/{beamtime}"),
     ("GET", "/api/session"),
     ("GET", "/api/health"),
 ]

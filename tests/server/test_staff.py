@@ -191,6 +191,6 @@ def test_who_has_no_password_has_none_to_change(running: Running) -> None:
     running.catalogue.accounts.add("paul", kind="oidc")
     token = running.catalogue.accounts.open_session("paul")
     with running.new_client() as client:
-        client.cookies.set("catalogue", token)
+        client.cookies.set(running.cookie_name, token, domain="127.0.0.1")
         assert "A new password" not in client.get("/account").text
         assert own_password(client, "", "quite another one").status_code == 404
