@@ -9,19 +9,17 @@ from urllib.parse import quote, urlsplit
 
 import h5py
 import pytest
-from click.testing import CliRunner
 from playwright.sync_api import BrowserContext, Dialog, Page, sync_playwright
 
 from catalog_builder import config
 from catalog_builder.build import build
-from catalog_builder.cli import main
 from catalog_builder.config import Settings
 from catalog_builder.names import dataset_key, page_address, scan_key
 from catalog_builder.report import PlainReporter
 
 from .conftest import Running, serving
 from .payloads import ATTRIBUTES, COMPUTED, HTML, MARKDOWN, PAYLOADS
-from .three import write_nexus
+from .three import catbuild, write_nexus
 
 CHROMIUM = shutil.which("chromium")
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
@@ -117,8 +115,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         build(settings, reporter)
         for field, value in (("title", HTML[14]), ("keywords", f"+{HTML[14]}"), ("keywords", f"+{HTML[21]}")):
             asked = ["remark", "set", f"{ID}/all_00099", field, value, "--who", HTML[0][:60], "--reason", HTML[15]]
-            done = CliRunner().invoke(main, [*asked, "--config", str(settings.source)])
-            assert done.exit_code == 0, done.output
+            catbuild(folder / "site_config.yaml", *asked)
         build(settings, reporter)
     with serving(settings) as running:
         running.new_person("sam", ["staff"])

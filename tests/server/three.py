@@ -4,6 +4,7 @@ A belongs to Anna, B to others, and C is open to everybody. Knows what is writte
 """
 
 import json
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -120,6 +121,17 @@ def write_beamtime(root: Path, id: str, word: str) -> None:
     write_nexus(folder / "raw" / f"{word}_nexus_00003.nxs", word)
 
 
+def catbuild(config: Path, *words: str) -> None:
+    """Run a command, and leave the log's level as it was: tests look at the log."""
+    logger = logging.getLogger("catalog_builder")
+    before = logger.level
+    try:
+        done = CliRunner().invoke(main, [*words, "--config", str(config)])
+    finally:
+        logger.setLevel(before)
+    assert done.exit_code == 0, done.output
+
+
 def made(folder: Path) -> Settings:
     """Build the catalogue in a folder, people's remarks included."""
     for id, word in WORDS.items():
@@ -136,9 +148,7 @@ def made(folder: Path) -> Settings:
                 (f"{id}/{word}_00002", "keywords", f"+{word}_said_keyword"),
                 (f"{id}/{word}", "title", f"{word}_dataset_title"),
             ):
-                asked = ["remark", "set", *words, "--who", f"{word}_speaker", "--config", str(path)]
-                done = CliRunner().invoke(main, asked)
-                assert done.exit_code == 0, done.output
+                catbuild(path, "remark", "set", *words, "--who", f"{word}_speaker")
         build(settings, reporter)
     return settings
 
