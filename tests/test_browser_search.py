@@ -38,11 +38,14 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     site = Site(folder)
     new = site.beamtime("11")
     for number in (1, 2):
-        site.write(new / f"gk_{number:05d}.fio", fio(sample="LaB6 film"))
+        site.write(new / f"gk_{number:05d}.fio", fio(sample="LaB6 film").replace("2026", "2023"))
     old = site.root / "2022" / "data" / "12"
     site.write(old / "beamtime-metadata-12.json", '{"beamtimeId": "12", "proposalId": "20220001"}')
     for number in range(SAMPLES):
-        site.write(old / "raw" / f"s{number:03d}_00001.fio", fio(sample=f"wafer {number:03d}", points=2))
+        site.write(
+            old / "raw" / f"s{number:03d}_00001.fio",
+            fio(sample=f"wafer {number:03d}", points=2).replace("2026", "2022"),
+        )
     build(site.settings, PlainReporter())
     with Database(Places(site.settings.catalogue).database) as database:
         groups = ["11-clbt", "12-clbt"]

@@ -18,9 +18,7 @@ from catalog_builder.search.text import atoms, folded
 _SUGGESTED = ("sample", "keyword", "beamtime", "proposal", "pi", "detector", "macro", "positioner", "flag")
 """Facets whose values complete a word; the others have few values, all of them on the page."""
 
-_FIELDS = tuple(
-    sorted({*WEIGHTS, *(facet.name for facet in FACETS), *NUMBERS, "date", "has", "positioner.", "channel."})
-)
+_FIELDS = tuple(sorted({*WEIGHTS, *(facet.name for facet in FACETS), *NUMBERS, "date", "has"}))
 _OF_FIELD = re.compile(r"([A-Za-z_]+):\"?(.*)")
 _PARTS = re.compile(r"[^\W_]+")
 
@@ -86,8 +84,7 @@ def _datasets(matched: Matched, sought: str) -> Iterator[Ranked]:
 def _fields(sought: str) -> Iterable[Ranked]:
     for name in _FIELDS:
         if name.startswith(sought) and len(sought) > 1:
-            query = name if name.endswith(".") else f"{name}:"
-            yield 0, Suggestion(facet="field", value=name, count=0, query=query)
+            yield 0, Suggestion(facet="field", value=name, count=0, query=f"{name}:")
 
 
 def _rank(value: str, sought: str) -> int | None:

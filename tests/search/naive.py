@@ -320,7 +320,7 @@ class _Asked:
 
 _SORTED_BY_FIGURE = frozenset(NUMBERS)
 _COMPLETED = ("sample", "keyword", "beamtime", "proposal", "pi", "detector", "macro", "positioner", "flag")
-_FIELDS = {*WEIGHTS, *(facet.name for facet in FACETS), *NUMBERS, "date", "has", "positioner.", "channel."}
+_FIELDS = {*WEIGHTS, *(facet.name for facet in FACETS), *NUMBERS, "date", "has"}
 
 _Ranked = tuple[int, Suggestion]
 

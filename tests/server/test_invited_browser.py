@@ -84,7 +84,16 @@ def test_the_way_to_who_sees_a_beamtime_shows_to_who_administers_it(
 ) -> None:
     if name == "cora" and running.catalogue.accounts.find(name) is None:
         running.new_person("cora", ["11017404-clbt"])
-    page.context.add_cookies([{"name": "catalogue", "value": running.token(name), "url": running.base}])
+    page.context.add_cookies(
+        [
+            {
+                "name": running.cookie_name,
+                "value": running.token(name),
+                "url": running.base,
+                "secure": running.tls is not None,
+            }
+        ]
+    )
     with page.expect_response("**/api/access/11017404"):
         page.goto("/beamtimes/11017404/")
     page.wait_for_load_state("networkidle")
