@@ -5,6 +5,7 @@ import random
 import subprocess
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -40,11 +41,24 @@ def killed_while_writing(site: Site, process: subprocess.Popen[bytes], stage: st
     while not came and time.monotonic() < until:
         now = written(catalogue, stage)
         came = now >= before + more or (stage == "build/index" and now != before)
+    workers = children(process.pid)
     process.kill()
     process.wait()
     assert process.stderr is not None
     process.stderr.close()
+    # A worker that outlives it for a moment may still be writing: what it writes is nobody's to clear away yet.
+    while any(Path(f"/proc/{pid}").exists() for pid in workers) and time.monotonic() < until + PATIENCE:
+        time.sleep(0.01)
     return came
+
+
+def children(pid: int) -> list[int]:
+    """Give the processes a process has started, those they have started too."""
+    try:
+        told = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return [each for child in map(int, told) for each in (child, *children(child))]
 
 
 def the_same_as_without(site: Site, kills: int) -> None:
